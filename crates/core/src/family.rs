@@ -1,0 +1,419 @@
+//! The native storage of one metric: a table of integer cells, indexed by the labels' integers.
+//!
+//! What the layout is for:
+//! - Recording is a table look-up and one atomic addition per cell: no lock, no hash, no allocation.
+//! - Every thread adds into one of a few *stripes*, so that threads rarely meet on a cache line; the
+//!   scrape adds the stripes up. A stripe's memory exists once a thread has used it.
+//! - With open labels the table is paged. A page's first line holds a mask of the series in use:
+//!   only those are exported, and a series' first use is what counts against the limits.
+//! - Each open block carries the generation of its label values. One comparison on the recording
+//!   path catches everything unusual (first use, overflow, an ended value) and leaves for `cold`.
+
+use std::cell::Cell;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::sync::{Arc, OnceLock, Weak};
+
+use bellwether_catalog::{Kind, Metric};
+use parking_lot::Mutex;
+
+use crate::intern::{Evict, Interner};
+use crate::label::{LabelSet, LabelSpec, ValueSpec, closed_size, open_size};
+
+/// Stripes per family. Four keep the threads of a small service apart and bound the memory.
+const STRIPES: usize = 4;
+/// A generation that no combination of live values has.
+const UNSET: u64 = u64::MAX;
+
+/// A cache line of cells.
+#[repr(align(64))]
+#[derive(Default)]
+struct Line([AtomicU64; 8]);
+
+fn lines(words: usize) -> Box<[Line]> {
+    (0..words.div_ceil(8)).map(|_| Line::default()).collect()
+}
+
+#[inline]
+fn word(lines: &[Line], at: usize) -> Option<&AtomicU64> {
+    lines.get(at / 8).map(|line| &line.0[at % 8])
+}
+
+/// One stripe: a page for closed labels, pages on demand for open ones.
+type Page = OnceLock<Box<[Line]>>;
+type Stripe = OnceLock<Box<[Page]>>;
+
+/// Words before the cells of an open page: the mask, on a line of its own.
+const HEADER: usize = 8;
+
+fn my_stripe() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    thread_local! { static MINE: Cell<usize> = const { Cell::new(usize::MAX) } }
+    MINE.with(|mine| {
+        if mine.get() == usize::MAX {
+            mine.set(NEXT.fetch_add(1, Relaxed) % STRIPES);
+        }
+        mine.get()
+    })
+}
+
+/// The series that exist and may exist, over all families of a registry.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    pub(crate) limit: u64,
+    used: AtomicU64,
+}
+
+impl Budget {
+    pub(crate) fn new(limit: u64) -> Self {
+        Self { limit, used: AtomicU64::new(0) }
+    }
+
+    pub(crate) fn used(&self) -> u64 {
+        self.used.load(Relaxed)
+    }
+
+    fn take(&self, series: u64, within_limit: bool) -> bool {
+        self.used
+            .try_update(Relaxed, Relaxed, |used| {
+                let used = used.saturating_add(series);
+                (!within_limit || used <= self.limit).then_some(used)
+            })
+            .is_ok()
+    }
+
+    fn give(&self, series: u64) {
+        let _ = self.used.try_update(Relaxed, Relaxed, |used| Some(used.saturating_sub(series)));
+    }
+}
+
+pub(crate) struct Family {
+    /// As declared, with the service's prefix in its name.
+    pub(crate) metric: Metric,
+    pub(crate) scale: u64,
+    pub(crate) labels: &'static [LabelSpec],
+    /// Bucket bounds in kept units.
+    bounds: Box<[u64]>,
+    /// Words per cell: 1, or the buckets, `+Inf` and the sum.
+    stride: usize,
+    closed: usize,
+    open: bool,
+    page_bits: u32,
+    pages: usize,
+    stripes: [Stripe; STRIPES],
+    generations: Box<[AtomicU64]>,
+    limit: u64,
+    /// Combinations in use. Held while a series begins or ends, never by a scrape or a recording.
+    combinations: Mutex<u64>,
+    /// Overflow by open label, and last that of the limits on combinations.
+    overflow: Box<[AtomicU64]>,
+    budget: Arc<Budget>,
+}
+
+/// One label's digit in a series' index.
+#[derive(Clone, Copy)]
+pub(crate) struct Radix {
+    pub(crate) step: usize,
+    size: usize,
+}
+
+impl Radix {
+    pub(crate) fn digit(self, index: usize) -> usize {
+        index / self.step % self.size
+    }
+}
+
+/// Where a recording goes.
+pub(crate) struct Cells<'a> {
+    page: &'a [Line],
+    at: usize,
+}
+
+impl<'a> Cells<'a> {
+    #[inline]
+    pub(crate) fn add(&self, offset: usize, n: u64) {
+        if let Some(cell) = word(self.page, self.at + offset) {
+            cell.fetch_add(n, Relaxed);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn cell(&self) -> Option<&'a AtomicU64> {
+        word(self.page, self.at)
+    }
+}
+
+impl Family {
+    pub(crate) fn new<L: LabelSet>(metric: Metric, scale: u64, budget: Arc<Budget>) -> Arc<Self> {
+        let bounds: Box<[u64]> =
+            metric.buckets.iter().map(|bound| (bound * scale as f64).round() as u64).collect();
+        let stride = if metric.kind == Kind::Histogram { bounds.len() + 2 } else { 1 };
+        let (closed, blocks) = (closed_size(L::LABELS), open_size(L::LABELS));
+        let open = L::LABELS.iter().any(|label| matches!(label.values, ValueSpec::Open { .. }));
+        let page_bits = if metric.kind == Kind::Histogram { 4 } else { 6 };
+        let pages = if open { (closed * blocks).div_ceil(1 << page_bits) } else { 1 };
+        let family = Arc::new(Self {
+            scale,
+            labels: L::LABELS,
+            bounds,
+            stride,
+            closed,
+            open,
+            page_bits,
+            pages,
+            stripes: Default::default(),
+            generations: (0..if open { blocks } else { 0 }).map(|_| AtomicU64::new(UNSET)).collect(),
+            limit: L::LIMIT.unwrap_or(u64::MAX),
+            combinations: Mutex::new(0),
+            overflow: (0..L::LABELS.len() + 1).map(|_| AtomicU64::new(0)).collect(),
+            budget,
+            metric,
+        });
+        if open {
+            for label in L::LABELS {
+                if let ValueSpec::Open { interner, .. } = label.values {
+                    let family: Weak<Self> = Arc::downgrade(&family);
+                    interner().notify(family);
+                }
+            }
+        } else {
+            family.budget.take(closed as u64 * family.series_each(), false);
+        }
+        family
+    }
+
+    fn series_each(&self) -> u64 {
+        if self.metric.kind == Kind::Histogram { self.bounds.len() as u64 + 3 } else { 1 }
+    }
+
+    fn stripe(&self, at: usize) -> &[Page] {
+        self.stripes[at % STRIPES].get_or_init(|| (0..self.pages).map(|_| Page::new()).collect())
+    }
+
+    fn page<'a>(&self, stripe: &'a [Page], at: usize) -> Option<&'a [Line]> {
+        let words =
+            if self.open { HEADER + (self.stride << self.page_bits) } else { self.stride * self.closed };
+        stripe.get(at).map(|page| &**page.get_or_init(|| lines(words)))
+    }
+
+    /// The cells of these labels in the calling thread's stripe.
+    #[inline]
+    pub(crate) fn cells<L: LabelSet>(&self, labels: L) -> Option<Cells<'_>> {
+        self.cells_in(labels, my_stripe())
+    }
+
+    /// The one cell of a gauge, which is not striped: it can be set.
+    #[inline]
+    pub(crate) fn only<L: LabelSet>(&self, labels: L) -> Option<Cells<'_>> {
+        self.cells_in(labels, 0)
+    }
+
+    #[inline]
+    fn cells_in<L: LabelSet>(&self, labels: L, stripe: usize) -> Option<Cells<'_>> {
+        let index = labels.index();
+        let Some(pages) = self.stripes[stripe % STRIPES].get() else { return self.cold(labels, stripe) };
+        if !self.open {
+            let Some(page) = pages.first().and_then(Page::get) else { return self.cold(labels, stripe) };
+            return Some(Cells { page, at: index * self.stride });
+        }
+        let known = self.generations.get(labels.block()).map(|generation| generation.load(Acquire));
+        if known != Some(labels.generation()) {
+            return self.cold(labels, stripe);
+        }
+        let slot = index & ((1 << self.page_bits) - 1);
+        match pages.get(index >> self.page_bits).and_then(Page::get) {
+            Some(page) if page[0].0[0].load(Relaxed) >> slot & 1 == 1 => {
+                Some(Cells { page, at: HEADER + slot * self.stride })
+            }
+            _ => self.cold(labels, stripe),
+        }
+    }
+
+    /// First use of a series in this stripe, a value that has ended, or one over a limit.
+    #[cold]
+    fn cold<L: LabelSet>(&self, labels: L, stripe: usize) -> Option<Cells<'_>> {
+        if !self.open {
+            let page = self.page(self.stripe(stripe), 0)?;
+            return Some(Cells { page, at: labels.index() * self.stride });
+        }
+        let mut labels = labels;
+        labels.each_open(&mut |position, value| {
+            let ValueSpec::Open { interner, .. } = self.labels[position].values else { return };
+            if value.is_overflow() || !interner().is_current(value) {
+                self.overflow[position].fetch_add(1, Relaxed);
+                labels = labels.without_open(position);
+            }
+        });
+        if let Some(cells) = self.activate(labels, stripe, true) {
+            return Some(cells);
+        }
+        self.overflow[self.labels.len()].fetch_add(1, Relaxed);
+        self.activate(labels.other(), stripe, false)
+    }
+
+    fn activate<L: LabelSet>(&self, labels: L, stripe: usize, within_limit: bool) -> Option<Cells<'_>> {
+        let (index, block) = (labels.index(), labels.block());
+        let (at, slot) = (index >> self.page_bits, index & ((1 << self.page_bits) - 1));
+        let page = self.page(self.stripe(stripe), at)?;
+        let mask = &page.first()?.0[0];
+        let generation = self.generations.get(block)?;
+        let cells = Cells { page, at: HEADER + slot * self.stride };
+        // `other` comes here at every overflow: known already, it needs no lock.
+        if generation.load(Acquire) == labels.generation() && mask.load(Relaxed) >> slot & 1 == 1 {
+            return Some(cells);
+        }
+        let mut combinations = self.combinations.lock();
+        let mut current = true;
+        labels.each_open(&mut |position, value| {
+            if let ValueSpec::Open { interner, .. } = self.labels[position].values {
+                current &= interner().is_current(value);
+            }
+        });
+        if !current {
+            return None;
+        }
+        if !self.in_use(at, slot) {
+            if within_limit && *combinations >= self.limit
+                || !self.budget.take(self.series_each(), within_limit)
+            {
+                return None;
+            }
+            *combinations += 1;
+        }
+        generation.store(labels.generation(), Release);
+        mask.fetch_or(1 << slot, Release);
+        Some(cells)
+    }
+
+    fn in_use(&self, page: usize, slot: usize) -> bool {
+        self.open_pages(page).any(|page| page[0].0[0].load(Acquire) >> slot & 1 == 1)
+    }
+
+    /// The page at `at` in every stripe that has it.
+    fn open_pages(&self, at: usize) -> impl Iterator<Item = &[Line]> {
+        self.stripes.iter().filter_map(move |stripe| stripe.get()?.get(at)?.get().map(|page| &**page))
+    }
+
+    /// Adds one observation to a histogram.
+    #[inline]
+    pub(crate) fn observe<L: LabelSet>(&self, labels: L, raw: u64) {
+        if let Some(cells) = self.cells(labels) {
+            // A linear search over a dozen bounds beats every cleverer one.
+            let bucket = self.bounds.iter().take_while(|bound| raw > **bound).count();
+            cells.add(bucket, 1);
+            cells.add(self.bounds.len() + 1, raw);
+        }
+    }
+
+    /// Adds up one word of a series over the stripes.
+    pub(crate) fn total<L: LabelSet>(&self, labels: L) -> u64 {
+        (0..STRIPES)
+            .filter(|stripe| self.stripes[*stripe].get().is_some())
+            .filter_map(|stripe| self.cells_in(labels, stripe)?.cell().map(|cell| cell.load(Relaxed)))
+            .fold(0, u64::wrapping_add)
+    }
+
+    /// Visits the series in use, in the order of their indices, with the sums of their cells over
+    /// the stripes. Takes no lock: recordings go on meanwhile.
+    pub(crate) fn visit(&self, mut series: impl FnMut(usize, &[u64])) {
+        let mut sums = vec![0_u64; self.stride];
+        for at in 0..self.pages {
+            let mut pages: [&[Line]; STRIPES] = [&[]; STRIPES];
+            let mut used = 0;
+            for page in self.open_pages(at) {
+                pages[used] = page;
+                used += 1;
+            }
+            let pages = &pages[..used];
+            let first = at << self.page_bits;
+            let mut visit = |slot: usize, header: usize| {
+                for (offset, sum) in sums.iter_mut().enumerate() {
+                    let cells =
+                        pages.iter().filter_map(|page| word(page, header + slot * self.stride + offset));
+                    *sum = cells.fold(0_u64, |sum, cell| sum.wrapping_add(cell.load(Relaxed)));
+                }
+                series(first + slot, &sums);
+            };
+            if self.open {
+                let mut mask = pages.iter().fold(0, |mask, page| mask | page[0].0[0].load(Acquire));
+                while mask != 0 {
+                    visit(mask.trailing_zeros() as usize, HEADER);
+                    mask &= mask - 1;
+                }
+            } else {
+                (0..self.closed).for_each(|slot| visit(slot, 0));
+            }
+        }
+    }
+
+    /// The places of the labels' values in a series' index, in the order of the labels.
+    pub(crate) fn radices(&self) -> Vec<Radix> {
+        let mut radices = vec![Radix { step: 1, size: 1 }; self.labels.len()];
+        let mut step = 1;
+        for open in [false, true] {
+            for (label, radix) in self.labels.iter().zip(&mut radices).rev() {
+                if matches!(label.values, ValueSpec::Open { .. }) == open {
+                    *radix = Radix { step, size: label.values.size() };
+                    step *= radix.size;
+                }
+            }
+        }
+        radices
+    }
+
+    /// Overflow so far, by label; the last is that of the limits on combinations.
+    pub(crate) fn overflow(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let names =
+            self.labels.iter().map(|label| (label.name, matches!(label.values, ValueSpec::Open { .. })));
+        let names = names.chain([("combination", self.open)]);
+        names
+            .zip(&self.overflow)
+            .filter(|((_, open), _)| *open)
+            .map(|((name, _), count)| (name, count.load(Relaxed)))
+    }
+}
+
+impl Evict for Family {
+    /// Ends every series whose label value `index` of `interner` has ended. The pages stay for the
+    /// next owner of the place. A recording that passed the generation check just before can still
+    /// land in its cell; `clear` of the next eviction or nobody sees it.
+    fn evict(&self, interner: &Interner, index: u32) {
+        let mut combinations = self.combinations.lock();
+        let mut step = open_size(self.labels);
+        for label in self.labels {
+            let ValueSpec::Open { interner: of_label, .. } = label.values else { continue };
+            let size = label.values.size();
+            step /= size;
+            if !std::ptr::eq(of_label(), interner) {
+                continue;
+            }
+            for block in 0..self.generations.len() {
+                if block / step % size == index as usize && self.generations[block].load(Relaxed) != UNSET {
+                    *combinations -= self.clear(block).min(*combinations);
+                }
+            }
+        }
+    }
+}
+
+impl Family {
+    /// Ends the series of one block; how many they were.
+    fn clear(&self, block: usize) -> u64 {
+        self.generations[block].store(UNSET, Release);
+        let mut ended = 0;
+        for index in block * self.closed..(block + 1) * self.closed {
+            let (at, slot) = (index >> self.page_bits, index & ((1 << self.page_bits) - 1));
+            ended += u64::from(self.in_use(at, slot));
+            for page in self.open_pages(at) {
+                page[0].0[0].fetch_and(!(1 << slot), Release);
+                for offset in 0..self.stride {
+                    if let Some(cell) = word(page, HEADER + slot * self.stride + offset) {
+                        cell.store(0, Relaxed);
+                    }
+                }
+            }
+        }
+        self.budget.give(ended * self.series_each());
+        ended
+    }
+}
