@@ -1,0 +1,1 @@
+//! A Prometheus server, promtool and Alertmanager.

@@ -1,0 +1,1 @@
+//! A virtual environment with the Python client of Prometheus.
