@@ -24,10 +24,19 @@ pub use demo::Demo;
 #[command(name = "cargo xtask", bin_name = "cargo xtask", arg_required_else_help = true)]
 struct Standard {
     #[command(subcommand)]
-    command: Command,
+    command: StandardCommand,
 }
 
-/// The commands that every workspace has.
+#[derive(Debug, Subcommand)]
+enum StandardCommand {
+    #[command(flatten)]
+    Command(Command),
+    /// Prove every alert: run the generated rules through promtool
+    Test,
+}
+
+/// The commands that every workspace has. Beside them stands `test`: alone it is [`prove`]; a
+/// workspace can have a larger one.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Write the Grafana dashboards
@@ -44,8 +53,6 @@ pub enum Command {
     Cardinality,
     /// Print the catalog of metrics as JSON
     Catalog,
-    /// Prove every alert: run the generated rules through promtool
-    Test,
     /// Run the service's demo beside a Prometheus with the generated rules
     Demo(Demo),
 }
@@ -82,7 +89,10 @@ enum Unknown {
 /// Runs the command line over the domains of a service.
 #[must_use]
 pub fn run<D: Observed>() -> ExitCode {
-    finish(execute::<D>(&Standard::parse().command))
+    finish(match Standard::parse().command {
+        StandardCommand::Command(command) => execute::<D>(&command),
+        StandardCommand::Test => prove::<D>(),
+    })
 }
 
 /// Prints an error, if there is one, and gives the exit code.
@@ -120,9 +130,17 @@ pub fn execute<D: Observed>(command: &Command) -> Result<(), Error> {
             anstream::println!("{json}");
             Ok(())
         }
-        Command::Test => prove::run(&source),
         Command::Demo(options) => demo::run(&source, options),
     }
+}
+
+/// Runs the rules, as the source has them now, through `promtool check rules` and their proofs
+/// through `promtool test rules`.
+///
+/// # Errors
+/// If promtool is missing, or an alert does not do what its proofs say.
+pub fn prove<D: Observed>() -> Result<(), Error> {
+    prove::run(&Source::of::<D>(workspace_root()?)?)
 }
 
 /// The folder with `bellwether.toml`, or else with a workspace's `Cargo.lock`, at or above here.

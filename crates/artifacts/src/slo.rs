@@ -87,9 +87,11 @@ impl Slo {
     /// error nor a success, and never not-a-number.
     fn ratio(&self, window: &str) -> String {
         match &self.objective {
-            Objective::Availability { total, bad } => {
-                format!("sum by (job) (rate({bad}[{window}])) / (sum by (job) (rate({total}[{window}])) > 0)")
-            }
+            // Bad events that never happened have no series: that is a ratio of 0, not of nothing.
+            Objective::Availability { total, bad } => format!(
+                "(sum by (job) (rate({bad}[{window}])) or 0 * sum by (job) (rate({total}[{window}]))) \
+                 / (sum by (job) (rate({total}[{window}])) > 0)"
+            ),
             Objective::Latency { histogram, within, matchers } => {
                 let le = bound(*within);
                 let comma = if matchers.is_empty() { "" } else { "," };
@@ -115,6 +117,7 @@ impl Slo {
         let mut rules = Rules::new();
         let mut windows: Vec<&str> = WINDOWS.iter().flat_map(|(long, short, ..)| [*short, *long]).collect();
         windows.sort_by_key(|window| crate::duration::parse(window));
+        windows.dedup();
         for window in windows {
             rules = rules.recording(
                 Recording::new(&Self::record(window), &self.ratio(window)).label("slo", &self.name),
@@ -256,10 +259,10 @@ mod tests {
     }
 
     #[test]
-    fn an_objective_becomes_eight_records_and_four_alerts() {
+    fn an_objective_becomes_seven_records_and_four_alerts() {
         let slo = Slo::availability("x", "XBudgetBurn", 0.999, "a_total", "a_total{status=\"bad\"}");
         let rules = slo.expand(&catalog()).unwrap();
-        assert_eq!((rules.recordings.len(), rules.alerts.len()), (8, 4));
+        assert_eq!((rules.recordings.len(), rules.alerts.len()), (7, 4));
         assert_eq!(
             rules.alerts[0].expr,
             "job:slo_errors:ratio_rate1h{slo=\"x\"} > 14.4 * 0.001 and job:slo_errors:ratio_rate5m{slo=\"x\"} > 14.4 * 0.001"

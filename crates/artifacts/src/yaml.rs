@@ -28,7 +28,9 @@ impl Yaml {
         if !value.contains('\n') {
             return self.pair(key, value);
         }
-        self.line(&format!("{key}: |-"));
+        // The first line's own indentation would be taken for the block's.
+        let indicator = if value.starts_with(' ') { "2" } else { "" };
+        self.line(&format!("{key}: |{indicator}-"));
         self.nested(|yaml| {
             for line in value.lines() {
                 yaml.line(line);
@@ -85,12 +87,15 @@ mod tests {
         let mut yaml = Yaml::default();
         yaml.line("groups:").nested(|yaml| {
             yaml.item(|yaml| {
-                yaml.pair("name", "a: b").block("expr", "1\n+ 2").pair("on", "true");
+                yaml.pair("name", "a: b")
+                    .block("expr", "1\n+ 2")
+                    .block("in", "  3\n-\n  4")
+                    .pair("on", "true");
             });
         });
         assert_eq!(
             yaml.finish(),
-            "groups:\n  - name: \"a: b\"\n    expr: |-\n      1\n      + 2\n    on: \"true\"\n"
+            "groups:\n  - name: \"a: b\"\n    expr: |-\n      1\n      + 2\n    in: |2-\n        3\n      -\n        4\n    on: \"true\"\n"
         );
     }
 }

@@ -245,9 +245,20 @@ impl ConfigBuilder {
                         Some(value.parse().map_err(|_| bad("an address and port such as 127.0.0.1:9100"))?)
                 }
                 "BASIC_AUTH_USER" => {
-                    let good = !value.is_empty() && !value.contains(':');
-                    user =
-                        Some(good.then(|| value.clone()).ok_or_else(|| bad("a user name without a colon"))?);
+                    // What stands behind a colon is likely to be the password.
+                    let shown = value.split(':').next().unwrap_or_default();
+                    let bad = || ConfigError::new(&source, shown, "a user name without a colon");
+                    let good = !shown.is_empty() && shown == value;
+                    user = Some(good.then(|| value.clone()).ok_or_else(bad)?);
+                }
+                "BASIC_AUTH_PASSWORD"
+                    if self.settings.iter().any(|(name, _)| name == "BASIC_AUTH_PASSWORD_FILE") =>
+                {
+                    return Err(ConfigError::new(
+                        &source,
+                        "<secret>",
+                        "no value beside BASIC_AUTH_PASSWORD_FILE: set one of them",
+                    ));
                 }
                 "BASIC_AUTH_PASSWORD" => {
                     let hidden = || ConfigError::new(&source, "<secret>", "a password that is not empty");

@@ -1,4 +1,6 @@
 //! Checks of declarations at compile time, called by the code that the derives write.
+//!
+//! `track_caller` lets the compiler report a failure at the declaration alone, not here.
 
 use bellwether_catalog::{Kind, Unit};
 
@@ -20,6 +22,7 @@ const fn ends_with(name: &str, suffix: &str) -> bool {
 }
 
 /// The suffix of a name must fit its kind and unit.
+#[track_caller]
 pub const fn check_name(name: &str, kind: Kind, unit: Unit) {
     let counter = ends_with(name, "_total");
     match kind {
@@ -37,7 +40,10 @@ pub const fn check_name(name: &str, kind: Kind, unit: Unit) {
             assert!(seconds, "a metric in Seconds must be named `…_seconds`, before any `_total`")
         }
         Unit::Timestamp => {
-            assert!(seconds, "a Timestamp must be named `…_timestamp_seconds` or `…_time_seconds`")
+            assert!(
+                ends_with(stem, "_timestamp_seconds") || ends_with(stem, "_time_seconds"),
+                "a Timestamp must be named `…_timestamp_seconds` or `…_time_seconds`"
+            )
         }
         Unit::Bytes => assert!(bytes, "a metric in Bytes must be named `…_bytes`, before any `_total`"),
         Unit::Ratio => assert!(ratio, "a Ratio must be named `…_ratio`"),
@@ -49,6 +55,7 @@ pub const fn check_name(name: &str, kind: Kind, unit: Unit) {
 }
 
 /// Bounds belong to histograms, and must be finite, ascending and not negative.
+#[track_caller]
 pub const fn check_buckets(kind: Kind, buckets: &[f64]) {
     if !matches!(kind, Kind::Histogram) {
         assert!(buckets.is_empty(), "only a Histogram has buckets: remove them");
@@ -65,6 +72,7 @@ pub const fn check_buckets(kind: Kind, buckets: &[f64]) {
 }
 
 /// The table of a metric is bounded.
+#[track_caller]
 pub const fn check_table(labels: &[LabelSpec]) {
     assert!(
         closed_size(labels) <= MAX_TABLE / open_size(labels),

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bellwether_catalog::{Kind, Metric, Unit};
 use metrics::{CounterFn, GaugeFn, HistogramFn, Key, Label, Level, Metadata, Recorder};
-use papaya::HashMap;
+use papaya::{Compute, HashMap, Operation};
 
 use crate::family::Family;
 use crate::intern::unescape;
@@ -22,7 +22,8 @@ pub(crate) struct FacadeFamily {
     recorder: Foreign,
     metric: Metric,
     scale: u64,
-    handles: HashMap<(usize, u64), Arc<Handle>>,
+    /// By the place of the labels; a place whose value has ended gets a new handle with the next.
+    handles: HashMap<usize, (u64, Arc<Handle>)>,
 }
 
 pub(crate) enum Handle {
@@ -53,12 +54,21 @@ impl FacadeFamily {
     }
 
     pub(crate) fn handle<L: LabelSet>(&self, labels: L) -> Arc<Handle> {
-        let place = (labels.index(), labels.generation());
+        let (place, generation) = (labels.index(), labels.generation());
         let handles = self.handles.pin();
-        if let Some(handle) = handles.get(&place) {
+        if let Some((_, handle)) = handles.get(&place).filter(|(of, _)| *of == generation) {
             return handle.clone();
         }
-        handles.get_or_insert_with(place, || Arc::new(self.make(labels))).clone()
+        let fresh = (generation, Arc::new(self.make(labels)));
+        // Another thread may have made the same meanwhile: the first one stays.
+        let kept = handles.compute(place, |present| match present {
+            Some((_, (of, handle))) if *of == generation => Operation::Abort(handle.clone()),
+            _ => Operation::Insert(fresh.clone()),
+        });
+        match kept {
+            Compute::Aborted(handle) => handle,
+            _ => fresh.1,
+        }
     }
 
     fn make<L: LabelSet>(&self, labels: L) -> Handle {
@@ -107,7 +117,11 @@ impl FacadeFamily {
 
     pub(crate) fn set<L: LabelSet>(&self, labels: L, raw: i64) {
         match &*self.handle(labels) {
-            Handle::Counter(counter, _) => counter.absolute(raw.max(0).cast_unsigned() / self.scale),
+            Handle::Counter(counter, total) => {
+                let raw = raw.max(0).cast_unsigned();
+                // Additions go on from here.
+                counter.absolute(total.fetch_max(raw, Ordering::Relaxed).max(raw) / self.scale);
+            }
             Handle::Gauge(gauge) => gauge.set(self.float(raw)),
             Handle::Histogram(_) => {}
         }

@@ -11,7 +11,7 @@
 
 use std::cell::Cell;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::sync::atomic::{AtomicU64, AtomicUsize, fence};
 use std::sync::{Arc, OnceLock, Weak};
 
 use bellwether_catalog::{Kind, Metric};
@@ -22,6 +22,31 @@ use crate::label::{LabelSet, LabelSpec, ValueSpec, closed_size, open_size};
 
 /// Stripes per family. Four keep the threads of a small service apart and bound the memory.
 const STRIPES: usize = 4;
+/// Whether one of the labels is open.
+const fn is_open(labels: &[LabelSpec]) -> bool {
+    let mut at = 0;
+    while at < labels.len() {
+        if matches!(labels[at].values, ValueSpec::Open { .. }) {
+            return true;
+        }
+        at += 1;
+    }
+    false
+}
+
+/// Where a series' cells are in the pages: known when it is compiled, but for a histogram's buckets.
+#[derive(Clone, Copy)]
+struct Layout {
+    /// Words per series: 1, or the buckets, `+Inf` and the sum.
+    stride: usize,
+    page_bits: u32,
+}
+
+/// The layout of counters and gauges.
+const SINGLE: Layout = Layout { stride: 1, page_bits: 6 };
+/// A histogram has fewer series on a page, for their size.
+const HISTOGRAM_PAGE_BITS: u32 = 4;
+
 /// A generation that no combination of live values has.
 const UNSET: u64 = u64::MAX;
 
@@ -39,22 +64,24 @@ fn word(lines: &[Line], at: usize) -> Option<&AtomicU64> {
     lines.get(at / 8).map(|line| &line.0[at % 8])
 }
 
-/// One stripe: a page for closed labels, pages on demand for open ones.
+/// One stripe: pages on demand.
 type Page = OnceLock<Box<[Line]>>;
 type Stripe = OnceLock<Box<[Page]>>;
 
 /// Words before the cells of an open page: the mask, on a line of its own.
 const HEADER: usize = 8;
 
-fn my_stripe() -> usize {
+thread_local! {
+    /// The thread's stripe, or one that no family has: `cold` then chooses.
+    static MINE: Cell<usize> = const { Cell::new(STRIPES) };
+}
+
+#[cold]
+fn choose_stripe() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
-    thread_local! { static MINE: Cell<usize> = const { Cell::new(usize::MAX) } }
-    MINE.with(|mine| {
-        if mine.get() == usize::MAX {
-            mine.set(NEXT.fetch_add(1, Relaxed) % STRIPES);
-        }
-        mine.get()
-    })
+    let stripe = NEXT.fetch_add(1, Relaxed) % STRIPES;
+    MINE.set(stripe);
+    stripe
 }
 
 /// The series that exist and may exist, over all families of a registry.
@@ -94,13 +121,14 @@ pub(crate) struct Family {
     pub(crate) labels: &'static [LabelSpec],
     /// Bucket bounds in kept units.
     bounds: Box<[u64]>,
-    /// Words per cell: 1, or the buckets, `+Inf` and the sum.
     stride: usize,
     closed: usize,
     open: bool,
     page_bits: u32,
     pages: usize,
     stripes: [Stripe; STRIPES],
+    /// The same for closed labels, whose stripes are one page each.
+    flat: [Page; STRIPES],
     generations: Box<[AtomicU64]>,
     limit: u64,
     /// Combinations in use. Held while a series begins or ends, never by a scrape or a recording.
@@ -130,7 +158,7 @@ pub(crate) struct Cells<'a> {
 }
 
 impl<'a> Cells<'a> {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn add(&self, offset: usize, n: u64) {
         if let Some(cell) = word(self.page, self.at + offset) {
             cell.fetch_add(n, Relaxed);
@@ -143,14 +171,50 @@ impl<'a> Cells<'a> {
     }
 }
 
+/// A series while it is being read.
+///
+/// Its place can change hands meanwhile. Read the texts of its labels first and then the sums: if
+/// there are sums, the texts and they have the same owner.
+pub(crate) struct Reading<'a> {
+    pages: &'a [&'a [Line]],
+    cells: usize,
+    /// Where the generation of its open labels is kept, and what it was before the texts were read.
+    owner: Option<(&'a AtomicU64, u64)>,
+    sums: &'a mut [u64],
+}
+
+impl Reading<'_> {
+    /// The generation of its open labels, 0 without any: texts read under it belong to the sums.
+    pub(crate) fn generation(&self) -> u64 {
+        self.owner.map_or(0, |(_, generation)| generation)
+    }
+
+    /// The sums of its cells over the stripes; none if the series has ended.
+    pub(crate) fn sums(&mut self) -> Option<&[u64]> {
+        for (offset, sum) in self.sums.iter_mut().enumerate() {
+            let cells = self.pages.iter().filter_map(|page| word(page, self.cells + offset));
+            *sum = cells.fold(0_u64, |sum, cell| sum.wrapping_add(cell.load(Relaxed)));
+        }
+        // Pairs with the fence in `clear`: who has read a cleared cell finds another generation.
+        fence(Acquire);
+        let same = self
+            .owner
+            .is_none_or(|(generation, before)| before != UNSET && generation.load(Relaxed) == before);
+        same.then_some(&*self.sums)
+    }
+}
+
 impl Family {
     pub(crate) fn new<L: LabelSet>(metric: Metric, scale: u64, budget: Arc<Budget>) -> Arc<Self> {
         let bounds: Box<[u64]> =
             metric.buckets.iter().map(|bound| (bound * scale as f64).round() as u64).collect();
-        let stride = if metric.kind == Kind::Histogram { bounds.len() + 2 } else { 1 };
+        let Layout { stride, page_bits } = if metric.kind == Kind::Histogram {
+            Layout { stride: bounds.len() + 2, page_bits: HISTOGRAM_PAGE_BITS }
+        } else {
+            SINGLE
+        };
         let (closed, blocks) = (closed_size(L::LABELS), open_size(L::LABELS));
-        let open = L::LABELS.iter().any(|label| matches!(label.values, ValueSpec::Open { .. }));
-        let page_bits = if metric.kind == Kind::Histogram { 4 } else { 6 };
+        let open = is_open(L::LABELS);
         let pages = if open { (closed * blocks).div_ceil(1 << page_bits) } else { 1 };
         let family = Arc::new(Self {
             scale,
@@ -162,6 +226,7 @@ impl Family {
             page_bits,
             pages,
             stripes: Default::default(),
+            flat: Default::default(),
             generations: (0..if open { blocks } else { 0 }).map(|_| AtomicU64::new(UNSET)).collect(),
             limit: L::LIMIT.unwrap_or(u64::MAX),
             combinations: Mutex::new(0),
@@ -187,19 +252,18 @@ impl Family {
     }
 
     fn stripe(&self, at: usize) -> &[Page] {
-        self.stripes[at % STRIPES].get_or_init(|| (0..self.pages).map(|_| Page::new()).collect())
+        self.stripes[at].get_or_init(|| (0..self.pages).map(|_| Page::new()).collect())
     }
 
     fn page<'a>(&self, stripe: &'a [Page], at: usize) -> Option<&'a [Line]> {
-        let words =
-            if self.open { HEADER + (self.stride << self.page_bits) } else { self.stride * self.closed };
+        let words = HEADER + (self.stride << self.page_bits);
         stripe.get(at).map(|page| &**page.get_or_init(|| lines(words)))
     }
 
-    /// The cells of these labels in the calling thread's stripe.
+    /// The cell of these labels, of a counter, in the calling thread's stripe.
     #[inline]
     pub(crate) fn cells<L: LabelSet>(&self, labels: L) -> Option<Cells<'_>> {
-        self.cells_in(labels, my_stripe())
+        self.cells_in(labels, MINE.get())
     }
 
     /// The one cell of a gauge, which is not striped: it can be set.
@@ -208,42 +272,84 @@ impl Family {
         self.cells_in(labels, 0)
     }
 
-    #[inline]
     fn cells_in<L: LabelSet>(&self, labels: L, stripe: usize) -> Option<Cells<'_>> {
+        let layout = Layout { stride: self.stride, page_bits: self.page_bits };
+        self.known(labels, stripe, layout).or_else(|| self.cold(labels, stripe))
+    }
+
+    /// Adds to a counter.
+    #[inline]
+    pub(crate) fn add<L: LabelSet>(&self, labels: L, n: u64) {
+        self.add_in(labels, MINE.get(), n);
+    }
+
+    /// Adds to a gauge.
+    #[inline]
+    pub(crate) fn shift<L: LabelSet>(&self, labels: L, n: i64) {
+        self.add_in(labels, 0, n.cast_unsigned());
+    }
+
+    #[inline(always)]
+    fn add_in<L: LabelSet>(&self, labels: L, stripe: usize, n: u64) {
+        match self.known(labels, stripe, SINGLE) {
+            Some(cells) => cells.add(0, n),
+            None => self.add_cold(labels, stripe, n),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn add_cold<L: LabelSet>(&self, labels: L, stripe: usize, n: u64) {
+        if let Some(cells) = self.cold(labels, stripe) {
+            cells.add(0, n);
+        }
+    }
+
+    /// The cells of a series that is in use in this stripe: all that a recording usually takes.
+    // Always inlined, and apart from `cold`: what follows from the labels' types and the layout is
+    // then decided when it is compiled, which halves the instructions.
+    #[inline(always)]
+    fn known<L: LabelSet>(&self, labels: L, stripe: usize, layout: Layout) -> Option<Cells<'_>> {
+        let Layout { stride, page_bits } = layout;
         let index = labels.index();
-        let Some(pages) = self.stripes[stripe % STRIPES].get() else { return self.cold(labels, stripe) };
-        if !self.open {
-            let Some(page) = pages.first().and_then(Page::get) else { return self.cold(labels, stripe) };
-            return Some(Cells { page, at: index * self.stride });
+        if !const { is_open(L::LABELS) } {
+            let page = self.flat.get(stripe)?.get()?;
+            return Some(Cells { page, at: index * stride });
         }
-        let known = self.generations.get(labels.block()).map(|generation| generation.load(Acquire));
-        if known != Some(labels.generation()) {
-            return self.cold(labels, stripe);
+        let pages = self.stripes.get(stripe)?.get()?;
+        if self.generations.get(labels.block())?.load(Acquire) != labels.generation() {
+            return None;
         }
-        let slot = index & ((1 << self.page_bits) - 1);
-        match pages.get(index >> self.page_bits).and_then(Page::get) {
-            Some(page) if page[0].0[0].load(Relaxed) >> slot & 1 == 1 => {
-                Some(Cells { page, at: HEADER + slot * self.stride })
-            }
-            _ => self.cold(labels, stripe),
-        }
+        let slot = index & ((1 << page_bits) - 1);
+        let page = pages.get(index >> page_bits)?.get()?;
+        (page.first()?.0[0].load(Relaxed) >> slot & 1 == 1)
+            .then_some(Cells { page, at: HEADER + slot * stride })
     }
 
     /// First use of a series in this stripe, a value that has ended, or one over a limit.
     #[cold]
+    #[inline(never)]
     fn cold<L: LabelSet>(&self, labels: L, stripe: usize) -> Option<Cells<'_>> {
+        let stripe = if stripe < STRIPES { stripe } else { choose_stripe() };
         if !self.open {
-            let page = self.page(self.stripe(stripe), 0)?;
+            let page = self.flat[stripe].get_or_init(|| lines(self.stride * self.closed));
             return Some(Cells { page, at: labels.index() * self.stride });
         }
         let mut labels = labels;
+        let mut ended = false;
         labels.each_open(&mut |position, value| {
             let ValueSpec::Open { interner, .. } = self.labels[position].values else { return };
             if value.is_overflow() || !interner().is_current(value) {
                 self.overflow[position].fetch_add(1, Relaxed);
                 labels = labels.without_open(position);
+                ended |= !value.is_overflow();
             }
         });
+        // Events that come late still happened; a gauge of an object that is gone has no value, and
+        // a guard that outlives it must not take from `other` what it never gave.
+        if ended && self.metric.kind == Kind::Gauge {
+            return None;
+        }
         if let Some(cells) = self.activate(labels, stripe, true) {
             return Some(cells);
         }
@@ -279,6 +385,8 @@ impl Family {
                 return None;
             }
             *combinations += 1;
+            // What came late for an earlier owner of the place.
+            self.wipe(at, slot);
         }
         generation.store(labels.generation(), Release);
         mask.fetch_or(1 << slot, Release);
@@ -291,32 +399,51 @@ impl Family {
 
     /// The page at `at` in every stripe that has it.
     fn open_pages(&self, at: usize) -> impl Iterator<Item = &[Line]> {
-        self.stripes.iter().filter_map(move |stripe| stripe.get()?.get(at)?.get().map(|page| &**page))
+        let pages = self.stripes.iter().filter_map(move |stripe| stripe.get()?.get(at)?.get());
+        pages.chain(self.flat.iter().filter_map(Page::get)).map(|page| &**page)
     }
 
     /// Adds one observation to a histogram.
     #[inline]
     pub(crate) fn observe<L: LabelSet>(&self, labels: L, raw: u64) {
-        if let Some(cells) = self.cells(labels) {
-            // A linear search over a dozen bounds beats every cleverer one.
-            let bucket = self.bounds.iter().take_while(|bound| raw > **bound).count();
-            cells.add(bucket, 1);
-            cells.add(self.bounds.len() + 1, raw);
+        let stripe = MINE.get();
+        let layout = Layout { stride: self.bounds.len() + 2, page_bits: HISTOGRAM_PAGE_BITS };
+        match self.known(labels, stripe, layout) {
+            Some(cells) => self.observe_in(&cells, raw),
+            None => self.observe_cold(labels, stripe, raw),
         }
     }
 
-    /// Adds up one word of a series over the stripes.
+    #[cold]
+    #[inline(never)]
+    fn observe_cold<L: LabelSet>(&self, labels: L, stripe: usize, raw: u64) {
+        if let Some(cells) = self.cold(labels, stripe) {
+            self.observe_in(&cells, raw);
+        }
+    }
+
+    #[inline(always)]
+    fn observe_in(&self, cells: &Cells<'_>, raw: u64) {
+        // A linear search over a dozen bounds beats every cleverer one.
+        let bucket = self.bounds.iter().take_while(|bound| raw > **bound).count();
+        cells.add(bucket, 1);
+        cells.add(self.bounds.len() + 1, raw);
+    }
+
+    /// Adds up a counter's cell over the stripes.
     pub(crate) fn total<L: LabelSet>(&self, labels: L) -> u64 {
         (0..STRIPES)
-            .filter(|stripe| self.stripes[*stripe].get().is_some())
+            .filter(|stripe| self.stripes[*stripe].get().is_some() || self.flat[*stripe].get().is_some())
             .filter_map(|stripe| self.cells_in(labels, stripe)?.cell().map(|cell| cell.load(Relaxed)))
             .fold(0, u64::wrapping_add)
     }
 
-    /// Visits the series in use, in the order of their indices, with the sums of their cells over
-    /// the stripes. Takes no lock: recordings go on meanwhile.
-    pub(crate) fn visit(&self, mut series: impl FnMut(usize, &[u64])) {
+    /// Visits the series in use, in the order of their indices. Takes no lock: recordings go on
+    /// meanwhile.
+    pub(crate) fn visit(&self, mut series: impl FnMut(usize, &mut Reading<'_>)) {
         let mut sums = vec![0_u64; self.stride];
+        // The generation of a block, and the first series after it: a division a block, not a series.
+        let (mut block, mut end) = (None, 0);
         for at in 0..self.pages {
             let mut pages: [&[Line]; STRIPES] = [&[]; STRIPES];
             let mut used = 0;
@@ -327,12 +454,14 @@ impl Family {
             let pages = &pages[..used];
             let first = at << self.page_bits;
             let mut visit = |slot: usize, header: usize| {
-                for (offset, sum) in sums.iter_mut().enumerate() {
-                    let cells =
-                        pages.iter().filter_map(|page| word(page, header + slot * self.stride + offset));
-                    *sum = cells.fold(0_u64, |sum, cell| sum.wrapping_add(cell.load(Relaxed)));
+                let index = first + slot;
+                if index >= end {
+                    block = self.generations.get(index / self.closed);
+                    end = (index / self.closed + 1) * self.closed;
                 }
-                series(first + slot, &sums);
+                let owner = block.map(|generation: &AtomicU64| (generation, generation.load(Acquire)));
+                let cells = header + slot * self.stride;
+                series(index, &mut Reading { pages, cells, owner, sums: &mut sums });
             };
             if self.open {
                 let mut mask = pages.iter().fold(0, |mask, page| mask | page[0].0[0].load(Acquire));
@@ -376,7 +505,8 @@ impl Family {
 impl Evict for Family {
     /// Ends every series whose label value `index` of `interner` has ended. The pages stay for the
     /// next owner of the place. A recording that passed the generation check just before can still
-    /// land in its cell; `clear` of the next eviction or nobody sees it.
+    /// land in its cell: it is wiped off before the next owner's first, and the interner lets a
+    /// place rest before it has another owner.
     fn evict(&self, interner: &Interner, index: u32) {
         let mut combinations = self.combinations.lock();
         let mut step = open_size(self.labels);
@@ -399,21 +529,30 @@ impl Evict for Family {
 impl Family {
     /// Ends the series of one block; how many they were.
     fn clear(&self, block: usize) -> u64 {
-        self.generations[block].store(UNSET, Release);
+        self.generations[block].store(UNSET, Relaxed);
+        // Pairs with the fence in `Reading::sums`.
+        fence(Release);
         let mut ended = 0;
         for index in block * self.closed..(block + 1) * self.closed {
             let (at, slot) = (index >> self.page_bits, index & ((1 << self.page_bits) - 1));
             ended += u64::from(self.in_use(at, slot));
             for page in self.open_pages(at) {
                 page[0].0[0].fetch_and(!(1 << slot), Release);
-                for offset in 0..self.stride {
-                    if let Some(cell) = word(page, HEADER + slot * self.stride + offset) {
-                        cell.store(0, Relaxed);
-                    }
-                }
             }
+            self.wipe(at, slot);
         }
         self.budget.give(ended * self.series_each());
         ended
+    }
+
+    /// Sets the cells of an open series that is not in use to 0.
+    fn wipe(&self, at: usize, slot: usize) {
+        for page in self.open_pages(at) {
+            for offset in 0..self.stride {
+                if let Some(cell) = word(page, HEADER + slot * self.stride + offset) {
+                    cell.store(0, Relaxed);
+                }
+            }
+        }
     }
 }

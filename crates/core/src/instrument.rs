@@ -49,6 +49,24 @@ impl Backend {
     }
 }
 
+// On a foreign recorder, or off. Out of line: a look-up of handles in the middle of an application's
+// function would cost the native path its registers.
+impl Backend {
+    #[inline(never)]
+    fn add<L: LabelSet>(&self, labels: L, raw: u64) {
+        if let Self::Facade(family) = self {
+            family.add(labels, raw);
+        }
+    }
+
+    #[inline(never)]
+    fn observe<L: LabelSet>(&self, labels: L, raw: u64) {
+        if let Self::Facade(family) = self {
+            family.observe(labels, raw);
+        }
+    }
+}
+
 impl Clone for Backend {
     fn clone(&self) -> Self {
         match self {
@@ -149,13 +167,8 @@ impl<L: LabelSet, U: Measure> Counter<L, U> {
     #[inline]
     pub fn add(&self, labels: L, value: U::Value) {
         match &self.backend {
-            Backend::Native(family) => {
-                if let Some(cells) = family.cells(labels) {
-                    cells.add(0, U::raw(value));
-                }
-            }
-            Backend::Facade(family) => family.add(labels, U::raw(value)),
-            Backend::Off => {}
+            Backend::Native(family) => family.add(labels, U::raw(value)),
+            elsewhere => elsewhere.add(labels, U::raw(value)),
         }
     }
 
@@ -201,13 +214,8 @@ impl<L: LabelSet> Gauge<L, Count> {
     #[inline]
     pub fn shift(&self, labels: L, by: i64) {
         match &self.backend {
-            Backend::Native(family) => {
-                if let Some(cells) = family.only(labels) {
-                    cells.add(0, by.cast_unsigned());
-                }
-            }
-            Backend::Facade(family) => family.add(labels, by.cast_unsigned()),
-            Backend::Off => {}
+            Backend::Native(family) => family.shift(labels, by),
+            elsewhere => elsewhere.add(labels, by.cast_unsigned()),
         }
     }
 
@@ -254,8 +262,7 @@ impl<L: LabelSet, U: Measure> Histogram<L, U> {
     pub fn observe(&self, labels: L, value: U::Value) {
         match &self.backend {
             Backend::Native(family) => family.observe(labels, U::raw(value)),
-            Backend::Facade(family) => family.observe(labels, U::raw(value)),
-            Backend::Off => {}
+            elsewhere => elsewhere.observe(labels, U::raw(value)),
         }
     }
 

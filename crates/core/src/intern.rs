@@ -1,5 +1,6 @@
 //! Interned label values: text in, a small integer out; bounded, and freed with their owner.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
@@ -86,10 +87,15 @@ pub struct Interner {
     dependents: Mutex<Vec<Weak<dyn Evict>>>,
 }
 
+/// So many places rest before one of them is used again, as long as there are unused ones: a
+/// recording that is late by a thread's time slice then finds its place without a new owner.
+const RESTING: usize = 16;
+
 #[derive(Default)]
 struct Slots {
     all: Vec<Slot>,
-    free: Vec<u32>,
+    /// The one that has rested longest is first.
+    free: VecDeque<u32>,
 }
 
 impl Interner {
@@ -100,7 +106,7 @@ impl Interner {
         Self {
             limit,
             entries: HashMap::new(),
-            slots: RwLock::new(Slots { all: vec![other], free: Vec::new() }),
+            slots: RwLock::new(Slots { all: vec![other], free: VecDeque::new() }),
             full: AtomicBool::new(limit == 0),
             dependents: Mutex::default(),
         }
@@ -144,9 +150,11 @@ impl Interner {
             }
             return entry.value;
         }
-        let index = match slots.free.pop() {
+        let unused = slots.all.len() <= self.limit as usize;
+        let rested = if unused && slots.free.len() < RESTING { None } else { slots.free.pop_front() };
+        let index = match rested {
             Some(index) => index,
-            None if slots.all.len() <= self.limit as usize => {
+            None if unused => {
                 slots.all.push(Slot { escaped: None, generation: 0, registrations: 0 });
                 slots.all.len() as u32 - 1
             }
@@ -187,7 +195,7 @@ impl Interner {
             family.evict(self, value.index);
         }
         if reusable {
-            self.slots.write().free.push(value.index);
+            self.slots.write().free.push_back(value.index);
             self.full.store(false, Ordering::Release);
         }
     }

@@ -71,7 +71,8 @@ impl Registry {
 fn names_of(metric: &Metric) -> impl Iterator<Item = String> {
     let family = metric.name.strip_suffix("_total").map(str::to_owned);
     let series = metric.series_names().map(|(name, _)| name).filter(|name| *name != metric.name);
-    series.chain(family).chain([metric.name.clone()])
+    // Its own first: that is the one which an error names.
+    [metric.name.clone()].into_iter().chain(series).chain(family)
 }
 
 #[derive(Clone)]

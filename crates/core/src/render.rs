@@ -61,106 +61,152 @@ struct Pairs<'a> {
     /// The pairs of a closed label, by value.
     closed: Vec<String>,
     open: Option<&'static crate::intern::Interner>,
+    /// The pair of an open label that was written last, and under which digit and generation.
+    pair: Vec<u8>,
+    known: Option<(usize, u64)>,
 }
 
 impl Pairs<'_> {
     /// Writes the pair for the series `index`; false if its value has ended meanwhile.
-    fn write(&self, index: usize, line: &mut Vec<u8>) -> bool {
+    fn write(&mut self, index: usize, generation: u64, line: &mut Vec<u8>) -> bool {
         let digit = self.radix.digit(index);
         let Some(interner) = self.open else {
             line.extend_from_slice(self.closed[digit].as_bytes());
             return true;
         };
-        let Some(text) = interner.escaped(digit as u32) else { return false };
-        for part in [self.name, "=\"", &text, "\""] {
-            line.extend_from_slice(part.as_bytes());
+        if self.known != Some((digit, generation)) {
+            self.known = None;
+            let Some(text) = interner.escaped(digit as u32) else { return false };
+            self.pair.clear();
+            for part in [self.name, "=\"", &text, "\""] {
+                self.pair.extend_from_slice(part.as_bytes());
+            }
+            self.known = Some((digit, generation));
         }
+        line.extend_from_slice(&self.pair);
         true
     }
 }
 
-/// Writes the labels of one series after another into a line that is used again: as long as only
-/// the last label changes, the rest stays.
+/// Writes what stands before the values of one series after another into a line that is used again:
+/// as long as only the last label changes, the rest stays.
 struct Labels<'a> {
     pairs: Vec<Pairs<'a>>,
-    global: &'a str,
+    /// What stands before the labels, the global ones included, and after them.
+    start: String,
+    end: &'static str,
     line: Vec<u8>,
     /// How much of the line belongs to all labels but the last.
     head: usize,
-    previous: Option<usize>,
+    /// The first series with the labels but the last of the one before, and the generation of their
+    /// texts.
+    previous: Option<(usize, u64)>,
 }
 
 impl<'a> Labels<'a> {
-    fn new(family: &'a Family, global: &'a str) -> Self {
+    /// The labels alone.
+    fn new(family: &'a Family, global: &str) -> Self {
+        Self::between(family, global.to_owned(), "")
+    }
+
+    /// The labels with the metric's name, in braces if there are any: `name{labels} `.
+    fn named(family: &'a Family, global: &str) -> Self {
+        let name = &family.metric.name;
+        if family.labels.is_empty() && global.is_empty() {
+            return Self::between(family, name.clone(), " ");
+        }
+        Self::between(family, format!("{name}{{{global}"), "} ")
+    }
+
+    fn between(family: &'a Family, mut start: String, end: &'static str) -> Self {
+        let last = family.labels.len().saturating_sub(1);
         let pairs = family
             .labels
             .iter()
             .zip(family.radices())
-            .map(|(label, radix)| {
+            .enumerate()
+            .map(|(at, (label, radix))| {
                 let (closed, open) = match label.values {
                     ValueSpec::Closed { texts, .. } => {
-                        let pair = |text: &&str| format!("{}=\"{}\"", label.name, escape(text));
+                        let after = if at == last { end } else { "" };
+                        let pair = |text: &&str| format!("{}=\"{}\"{after}", label.name, escape(text));
                         (texts.iter().map(pair).collect(), None)
                     }
                     ValueSpec::Open { interner, .. } => (Vec::new(), Some(interner())),
                 };
-                Pairs { radix, name: label.name, closed, open }
+                Pairs { radix, name: label.name, closed, open, pair: Vec::new(), known: None }
             })
             .collect();
-        Self { pairs, global, line: Vec::with_capacity(256), head: 0, previous: None }
+        if family.labels.is_empty() {
+            start.truncate(start.trim_end_matches(',').len());
+            start.push_str(end);
+        }
+        Self { pairs, start, end, line: Vec::with_capacity(256), head: 0, previous: None }
     }
 
-    /// The labels of the series `index` without braces; none if one of its values has ended.
-    fn of(&mut self, index: usize) -> Option<&[u8]> {
-        let Some((last, head)) = self.pairs.split_last() else {
-            return Some(self.global.trim_end_matches(',').as_bytes());
+    /// The labels of the series `index`; none if one of its values has ended.
+    fn of(&mut self, index: usize, generation: u64) -> Option<&[u8]> {
+        let Some((last, head)) = self.pairs.split_last_mut() else {
+            return Some(self.start.as_bytes());
         };
-        // The last label's digit is the innermost one if its step is 1.
-        let group = (last.open.is_none() && last.radix.step == 1).then(|| index / last.closed.len());
-        if group.is_none() || group != self.previous {
-            self.previous = None;
-            self.line.clear();
-            self.line.extend_from_slice(self.global.as_bytes());
-            for pair in head {
-                if !pair.write(index, &mut self.line) {
-                    return None;
-                }
-                self.line.push(b',');
-            }
-            self.head = self.line.len();
-            self.previous = group;
+        if let Some((first, before)) = self.previous
+            && before == generation
+            && let Some(pair) = last.closed.get(index.wrapping_sub(first))
+        {
+            self.line.truncate(self.head);
+            self.line.extend_from_slice(pair.as_bytes());
+            return Some(&self.line);
         }
-        self.line.truncate(self.head);
-        last.write(index, &mut self.line).then_some(&*self.line)
+        self.previous = None;
+        self.line.clear();
+        self.line.extend_from_slice(self.start.as_bytes());
+        for pair in head {
+            if !pair.write(index, generation, &mut self.line) {
+                return None;
+            }
+            self.line.push(b',');
+        }
+        self.head = self.line.len();
+        if !last.write(index, generation, &mut self.line) {
+            return None;
+        }
+        if last.open.is_some() {
+            self.line.extend_from_slice(self.end.as_bytes());
+        } else if last.radix.step == 1 {
+            // The last label's digit is the innermost one.
+            self.previous = Some((index - last.radix.digit(index), generation));
+        }
+        Some(&self.line)
     }
 }
 
 /// Writes a family with all its series.
 pub(crate) fn family(out: &mut Vec<u8>, family: &Family, global: &str, format: Format) {
     header(out, family, format);
-    let mut labels = Labels::new(family, global);
     let name = family.metric.name.as_bytes();
     match family.metric.kind {
-        Kind::Counter => family.visit(|index, sums| {
-            let Some(labels) = labels.of(index) else { return };
-            series(out, name, "", labels, &[]);
-            scaled(out, sums[0], family.scale);
-            out.push(b'\n');
-        }),
-        Kind::Gauge => family.visit(|index, sums| {
-            let Some(labels) = labels.of(index) else { return };
-            series(out, name, "", labels, &[]);
-            let value = sums[0].cast_signed();
-            if value < 0 {
-                out.push(b'-');
-            }
-            scaled(out, value.unsigned_abs(), family.scale);
-            out.push(b'\n');
-        }),
+        Kind::Counter | Kind::Gauge => {
+            let mut labels = Labels::named(family, global);
+            let signed = family.metric.kind == Kind::Gauge;
+            family.visit(|index, reading| {
+                let Some(series) = labels.of(index, reading.generation()) else { return };
+                let Some(sums) = reading.sums() else { return };
+                out.extend_from_slice(series);
+                let mut value = sums[0];
+                if signed && value.cast_signed() < 0 {
+                    out.push(b'-');
+                    value = value.cast_signed().unsigned_abs();
+                }
+                scaled(out, value, family.scale);
+                out.push(b'\n');
+            });
+        }
         Kind::Histogram => {
+            let mut labels = Labels::new(family, global);
             let bounds = le_pairs(&family.metric.buckets);
-            family.visit(|index, sums| {
-                let Some(labels) = labels.of(index) else { return };
+            family.visit(|index, reading| {
+                let Some(labels) = labels.of(index, reading.generation()) else { return };
+                let Some(sums) = reading.sums() else { return };
                 histogram(out, name, labels, &bounds, sums, family.scale);
             });
         }

@@ -231,10 +231,12 @@ fn missing_suffix(family: &str, sample: &str, labels: &str) -> &'static str {
     }
 }
 
-/// Where the label `le` begins; the exporter writes it last.
+/// Where the label `le` begins; the exporter writes it last. Another label's value can end in
+/// `,le=`, but a number in quotes never follows that.
 fn last_le(labels: &str) -> Option<usize> {
     let at = labels.rfind("le=\"")?;
-    (at == 0 || labels.as_bytes()[at - 1] == b',').then_some(at)
+    let bound = labels[at + 4..].strip_suffix('"')?;
+    ((at == 0 || labels.as_bytes()[at - 1] == b',') && bound.parse::<f64>().is_ok()).then_some(at)
 }
 
 fn without_le(labels: &str) -> String {

@@ -26,7 +26,7 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
         if !is_metric_name(&label) {
             return Err(Error::new(
                 span,
-                format!("{label:?} is no label name: use snake_case letters, digits and _"),
+                format!("{label:?} is no label name: use snake_case, a letter first"),
             ));
         }
         if !is_label_name(&label) {

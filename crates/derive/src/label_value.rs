@@ -30,14 +30,12 @@ fn closed(input: &DeriveInput, data: &DataEnum) -> Result<TokenStream> {
         }
         let (text, is_other) = variant_text(variant)?;
         if texts.contains(&text) {
-            return Err(Error::new_spanned(
-                variant,
-                format!("two variants have the text {text:?}: rename one"),
-            ));
+            let message = format!("two variants have the text {text:?}: rename one");
+            return Err(Error::new_spanned(&variant.ident, message));
         }
         texts.push(text);
         if is_other && other.replace(&variant.ident).is_some() {
-            return Err(Error::new_spanned(variant, "only one variant can be `#[label(other)]`"));
+            return Err(Error::new_spanned(&variant.ident, "only one variant can be `#[label(other)]`"));
         }
     }
     let has_other = other.is_some();

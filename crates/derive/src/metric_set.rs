@@ -1,8 +1,9 @@
 use bellwether_catalog::{CONVENTIONAL_SUFFIXES, is_metric_name};
 use heck::ToSnakeCase;
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::parse::{Parse, ParseStream};
+use syn::spanned::Spanned;
 use syn::{Data, DeriveInput, Error, Expr, ExprLit, Field, Fields, Ident, Lit, LitStr, Meta, Result, Token};
 
 pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
@@ -118,7 +119,7 @@ fn declared(field: &Field) -> Result<Option<Declared<'_>>> {
         }
         let message =
             "say under which name this is exposed: `#[metric(\"name\")]` (only `Collectors` goes without)";
-        return Err(Error::new_spanned(field, message));
+        return Err(Error::new_spanned(&field.ident, message));
     };
     let Arguments { name, buckets, unprefixed } = attribute.parse_args()?;
     let text = name.value();
@@ -137,7 +138,7 @@ fn declared(field: &Field) -> Result<Option<Declared<'_>>> {
     if help.is_empty() {
         let message =
             "the doc comment is the help text that operators read: write one sentence on what this counts";
-        return Err(Error::new_spanned(field, message));
+        return Err(Error::new_spanned(&field.ident, message));
     }
     Ok(Some(Declared { field, name, help, buckets, unprefixed }))
 }
@@ -179,25 +180,24 @@ impl Declared<'_> {
         }
     }
 
+    /// Each check points at what it is about.
     fn checks(&self) -> TokenStream {
         let (ty, name, bounds) = (&self.field.ty, &self.name, self.bounds());
         let instrument = quote! { <#ty as ::bellwether_core::Instrument> };
-        let of_name = spanned(
-            name.span(),
-            &quote! {
-                ::bellwether_core::private::check_name(#name, #instrument::KIND, #instrument::UNIT)
-            },
-        );
-        let of_buckets = quote! { ::bellwether_core::private::check_buckets(#instrument::KIND, #bounds) };
-        let of_table = quote! { ::bellwether_core::private::check_table(#instrument::LABELS) };
+        let kind = quote! { #instrument::KIND };
+        let of_name = quote_spanned! { name.span() =>
+            ::bellwether_core::private::check_name(#name, #kind, #instrument::UNIT)
+        };
+        let of_buckets = quote_spanned! { self.buckets.as_ref().map_or(name.span(), Spanned::span) =>
+            ::bellwether_core::private::check_buckets(#kind, #bounds)
+        };
+        let of_table = quote_spanned! { ty.span() =>
+            ::bellwether_core::private::check_table(#instrument::LABELS)
+        };
         quote! {
             const _: () = #of_name;
             const _: () = #of_buckets;
             const _: () = #of_table;
         }
     }
-}
-
-fn spanned(span: Span, call: &TokenStream) -> TokenStream {
-    quote_spanned! { span => #call }
 }

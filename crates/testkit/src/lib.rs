@@ -4,6 +4,7 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test says what it expects by failing")]
 
+pub mod http;
 pub mod postgres;
 pub mod prometheus;
 pub mod python;

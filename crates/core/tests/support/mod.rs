@@ -1,0 +1,35 @@
+//! What several of these tests read out of a scrape.
+#![allow(dead_code, reason = "each test uses some of it")]
+
+use std::collections::BTreeMap;
+
+use bellwether_core::{Config, Domains, Telemetry};
+
+/// The domains on a registry of their own, with the default settings.
+pub(crate) fn isolated<D: Domains>() -> (Telemetry, D) {
+    Telemetry::isolated(Config::default()).unwrap()
+}
+
+/// The value of one series, written as in the exposition; none if the series is not there.
+pub(crate) fn find(text: &str, series: &str) -> Option<f64> {
+    let value = |line: &str| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok();
+    text.lines().find_map(value)
+}
+
+/// The same for a series that must be there.
+pub(crate) fn value(text: &str, series: &str) -> f64 {
+    find(text, series).unwrap_or_else(|| panic!("no {series} in\n{text}"))
+}
+
+/// All series that begin with this text.
+pub(crate) fn series<'a>(text: &'a str, start: &str) -> BTreeMap<&'a str, f64> {
+    let lines = text.lines().filter(|line| line.starts_with(start));
+    lines.filter_map(|line| line.rsplit_once(' ')).map(|(id, value)| (id, value.parse().unwrap())).collect()
+}
+
+/// Memory of this process that is in RAM, in bytes.
+pub(crate) fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.split_whitespace().next().unwrap().parse::<u64>().unwrap() * 1024
+}
