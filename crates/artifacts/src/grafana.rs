@@ -125,13 +125,14 @@ fn variables(source: &Source, dashboard: &Dashboard, metric: Option<&str>) -> Re
         .map(|variable| Ok((variable.name.clone(), exposed(&variable.metric)?, variable.label.clone())))
         .collect();
     for (name, metric, label) in choices.chain(own?) {
-        let query = format!("label_values({metric}{{{chosen}}}, {label})");
+        let matchers = if chosen.is_empty() { String::new() } else { format!("{{{chosen}}}") };
+        let query = format!("label_values({metric}{matchers}, {label})");
         list.push(json!({
             "name": name,
             "label": title_case(&name),
             "type": "query",
             "datasource": datasource(),
-            "query": { "qryType": 1, "query": query, "refId": "PrometheusVariableQueryEditor-VariableQuery" },
+            "query": query,
             "definition": query,
             "refresh": 2,
             "sort": 1,
@@ -289,7 +290,8 @@ fn custom(panel: &Panel) -> Value {
         }),
         Kind::StateTimeline => json!({ "fillOpacity": 70, "lineWidth": 0 }),
         Kind::Heatmap => json!({ "hideFrom": { "legend": false, "tooltip": false, "viz": false } }),
-        Kind::Stat | Kind::Gauge | Kind::Table => json!({}),
+        Kind::Table => json!({ "align": "auto", "inspect": false }),
+        Kind::Stat | Kind::Gauge => json!({}),
     }
 }
 
@@ -302,15 +304,16 @@ fn options(panel: &Panel) -> Value {
         }),
         Kind::Stat => json!({
             "reduceOptions": latest, "colorMode": "value", "graphMode": "area", "justifyMode": "auto",
-            "textMode": "auto", "orientation": "auto",
+            "textMode": "auto", "wideLayout": true, "showPercentChange": false, "percentChangeColorMode": "standard", "orientation": "auto",
         }),
         Kind::Gauge => {
-            json!({ "reduceOptions": latest, "showThresholdLabels": false, "showThresholdMarkers": true, "orientation": "auto" })
+            json!({ "reduceOptions": latest, "showThresholdLabels": false, "showThresholdMarkers": true, "sizing": "auto", "minVizWidth": 75, "minVizHeight": 75, "orientation": "auto" })
         }
         Kind::Heatmap => json!({
             "calculate": false,
             "color": { "mode": "scheme", "scheme": "Spectral", "steps": 64, "exponent": 0.5, "fill": "dark-orange", "reverse": false },
             "cellGap": 1,
+            "showValue": "never",
             "filterValues": { "le": 1e-9 },
             "exemplars": { "color": "rgba(255,0,255,0.7)" },
             "legend": { "show": true },

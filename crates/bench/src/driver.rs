@@ -5,6 +5,7 @@
 //! asks its own [`Bench`] in the same way as those of its children.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::hint::{black_box, spin_loop};
 use std::io::{BufRead, Write};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -207,11 +208,14 @@ pub fn exported(text: &str, name: &str) -> f64 {
 /// Live bytes and allocations so far, from the program's allocator, if it counts.
 pub type Probe = fn() -> Option<(usize, usize)>;
 
+/// Instruments and how often they were used.
+type Counted = (Box<dyn Target>, usize);
+
 /// Instruments at work, by the commands they were made for.
 pub struct Bench {
     libraries: Vec<Library>,
     probe: Probe,
-    targets: HashMap<(&'static str, Case, usize), (Box<dyn Target>, usize)>,
+    targets: HashMap<(&'static str, Case, usize), Counted>,
     series: HashMap<(&'static str, Kind, usize), Box<dyn Series>>,
 }
 
@@ -230,7 +234,8 @@ impl Bench {
 
     /// Runs one command. None: it is none of this bench, or the library has no such idiom.
     ///
-    /// - `record LIBRARY CASE THREADS ITERATIONS`: nanoseconds per operation and thread.
+    /// - `record LIBRARY CASE THREADS ITERATIONS`: nanoseconds per operation and thread, and how
+    ///   many the threads waited for a processor.
     /// - `render LIBRARY KIND SERIES`: nanoseconds, bytes.
     /// - `memory LIBRARY KIND SERIES THREADS`: bytes per series, allocations of a render, its bytes.
     /// - `blocked LIBRARY SERIES`: nanoseconds at most of a recording and of a new series while a
@@ -250,26 +255,26 @@ impl Bench {
             "record" => {
                 let (threads, iterations) = (number(3)?, number(4)?);
                 let case = Case::parse(words.get(2)?)?;
-                let key = (library.name, case, threads);
-                if !self.targets.contains_key(&key) {
-                    self.targets.insert(key, ((library.target)(case)?, 0));
-                }
-                let (target, operations) = self.targets.get_mut(&key)?;
-                let time = record(&**target, threads, iterations, operations);
-                Some(vec![time])
+                let (target, operations) = match self.targets.entry((library.name, case, threads)) {
+                    Entry::Occupied(entry) => entry.into_mut(),
+                    Entry::Vacant(entry) => entry.insert(((library.target)(case)?, 0)),
+                };
+                let (disturbed, time) = record(&**target, threads, iterations, operations);
+                Some(vec![time, disturbed.as_nanos() as f64])
             }
             "render" => {
                 let (kind, count) = (Kind::parse(words.get(2)?)?, number(3)?);
-                let key = (library.name, kind, count);
-                if !self.series.contains_key(&key) {
-                    let series = (library.series)(kind)?;
-                    fill(&*series, 0..count);
-                    check_series(&*series, kind, count, 1);
-                    // What is kept from scrape to scrape (a buffer, its size) is there from now on.
-                    series.render();
-                    self.series.insert(key, series);
-                }
-                let series = self.series.get(&key)?;
+                let series = match self.series.entry((library.name, kind, count)) {
+                    Entry::Occupied(entry) => entry.into_mut(),
+                    Entry::Vacant(entry) => {
+                        let series = (library.series)(kind)?;
+                        fill(&*series, 0..count);
+                        check_series(&*series, kind, count, 1);
+                        // What is kept from scrape to scrape (a buffer, its size) is there from now on.
+                        series.render();
+                        entry.insert(series)
+                    }
+                };
                 let start = Instant::now();
                 let bytes = black_box(series.render());
                 Some(vec![start.elapsed().as_nanos() as f64, bytes as f64])
@@ -328,19 +333,19 @@ fn check_series(series: &dyn Series, kind: Kind, count: usize, times: usize) {
 
 /// Nanoseconds per operation, as the mean over the threads. A round in which a thread had to wait for
 /// a processor says nothing about the library, and is repeated a few times.
-fn record(target: &dyn Target, threads: usize, iterations: usize, operations: &mut usize) -> f64 {
+fn record(target: &dyn Target, threads: usize, iterations: usize, operations: &mut usize) -> (Duration, f64) {
     const ATTEMPTS: usize = 8;
     let mut best = (Duration::MAX, f64::NAN);
     for _ in 0..ATTEMPTS {
-        let (disturbed, time) = attempt(target, threads, iterations, operations);
-        if disturbed < best.0 {
-            best = (disturbed, time);
+        let attempt = attempt(target, threads, iterations, operations);
+        if attempt.0 < best.0 {
+            best = attempt;
         }
-        if disturbed.is_zero() {
+        if best.0.is_zero() {
             break;
         }
     }
-    best.1
+    best
 }
 
 /// How long the threads waited for a processor or ran alone, and nanoseconds per operation.
@@ -401,7 +406,8 @@ fn waited() -> Duration {
 fn blocked(series: &dyn Series, count: usize) -> Option<Vec<f64>> {
     const SCRAPES: usize = 9;
     const NEW: usize = 50;
-    let (old, mut next) = (count.checked_sub(2 * SCRAPES * NEW)?, 0);
+    let old = count.checked_sub(2 * SCRAPES * NEW)?;
+    let mut fresh = old;
     fill(series, 0..old);
     series.render();
     let start = Instant::now();
@@ -409,10 +415,13 @@ fn blocked(series: &dyn Series, count: usize) -> Option<Vec<f64>> {
     let scrape = start.elapsed();
     // [recording, new series] by [during a scrape, without]
     let mut longest: [[Vec<Duration>; 2]; 2] = Default::default();
-    for round in 0..2 * SCRAPES {
+    for round in 0..16 * SCRAPES {
         let without = round % 2;
+        if longest[0][without].len() == SCRAPES || fresh == count {
+            continue;
+        }
         let (started, done) = (AtomicBool::new(false), AtomicBool::new(false));
-        let (recording, new) = std::thread::scope(|scope| {
+        let (recordings, recording, new) = std::thread::scope(|scope| {
             let (started, done) = (&started, &done);
             scope.spawn(move || {
                 started.store(true, Ordering::Release);
@@ -436,30 +445,31 @@ fn blocked(series: &dyn Series, count: usize) -> Option<Vec<f64>> {
                 start.elapsed()
             };
             let (mut recording, mut new) = (Duration::ZERO, Duration::ZERO);
-            let (begin, end) = (Instant::now(), old + (next + 1) * NEW);
-            let mut fresh = old + next * NEW;
-            let mut at = 0;
+            let (begin, first, end) = (Instant::now(), fresh, (fresh + NEW).min(count));
+            let mut recordings = 0;
             while !done.load(Ordering::Acquire) {
                 let due = begin.elapsed().as_nanos() * NEW as u128 / scrape.as_nanos().max(1);
-                if fresh < end && due >= (fresh + NEW - end) as u128 {
+                if fresh < end && due >= (fresh - first) as u128 {
                     new = new.max(time(fresh));
                     fresh += 1;
                 } else {
-                    recording = recording.max(time(at % old));
                     // A prime step: other series, shards and pages at every recording.
-                    at += 7919;
+                    recording = recording.max(time(recordings * 7919 % old));
+                    recordings += 1;
                 }
             }
-            (recording, new)
+            (recordings, recording, new)
         });
-        next += 1;
-        longest[0][without].push(recording);
-        longest[1][without].push(new);
+        // Else the recorder had no processor while the scrape ran, and could not be held up.
+        if recordings > NEW && !new.is_zero() {
+            longest[0][without].push(recording);
+            longest[1][without].push(new);
+        }
     }
     let mut median = |what: usize, without: usize| {
         let times = &mut longest[what][without];
         times.sort_unstable();
-        times[times.len() / 2].as_nanos() as f64
+        times.get(times.len() / 2).map_or(f64::NAN, |time| time.as_nanos() as f64)
     };
     Some(vec![median(0, 0), median(1, 0), median(0, 1), median(1, 1)])
 }

@@ -32,6 +32,8 @@ pub struct Results {
     pub libraries: Vec<String>,
     /// How many rounds there were.
     pub rounds: usize,
+    /// Figures of the recording table that were not measured undisturbed often enough.
+    pub disturbed: usize,
     /// Nanoseconds per operation by case and threads.
     pub record: BTreeMap<(&'static str, usize, String), f64>,
     /// Instructions per operation by case.
@@ -114,7 +116,7 @@ fn record(
     effort: Effort,
     results: &mut Results,
 ) -> std::io::Result<()> {
-    let mut times: BTreeMap<_, (usize, Vec<f64>)> = BTreeMap::new();
+    let mut times: BTreeMap<_, (usize, Vec<(f64, f64)>)> = BTreeMap::new();
     for round in 0..=effort.rounds {
         eprintln!("recording: round {round} of {}", effort.rounds);
         for case in Case::ALL {
@@ -129,13 +131,21 @@ fn record(
                         let iterations = (effort.slice / numbers[0]).clamp(500.0, 1e6) as usize;
                         times.insert(key, (iterations, Vec::new()));
                     } else if let Some((_, times)) = times.get_mut(&key) {
-                        times.push(numbers[0]);
+                        times.push((numbers[0], numbers[1]));
                     }
                 }
             }
         }
     }
-    results.record.extend(times.into_iter().map(|(key, (_, times))| (key, median(times))));
+    for (key, (_, times)) in times {
+        let calm: Vec<f64> =
+            times.iter().filter(|(_, waited)| *waited == 0.0).map(|(time, _)| *time).collect();
+        // On a machine that never is calm, all of them have to do.
+        let enough = calm.len() >= effort.rounds.div_ceil(8);
+        let times = if enough { calm } else { times.into_iter().map(|(time, _)| time).collect() };
+        results.disturbed += usize::from(!enough);
+        results.record.insert(key, median(times));
+    }
     Ok(())
 }
 

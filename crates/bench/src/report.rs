@@ -70,7 +70,7 @@ fn case_title(case: Case) -> &'static str {
 }
 
 /// The own figure and that of the best peer, by name.
-fn against<'a>(results: &'a Results, of: impl Fn(&str) -> Option<f64>) -> Option<(f64, f64, &'a str)> {
+fn against(results: &Results, of: impl Fn(&str) -> Option<f64>) -> Option<(f64, f64, &str)> {
     let peers = results.libraries.iter().filter(|name| *name != OWN);
     let best =
         peers.filter_map(|name| Some((of(name)?, name.as_str()))).min_by(|a, b| a.0.total_cmp(&b.0))?;
@@ -128,6 +128,13 @@ fn recording(results: &Results) -> String {
             cell
         };
         row(&mut out, name, Case::ALL.into_iter().map(cell));
+    }
+    if results.disturbed > 0 {
+        let (disturbed, all) = (results.disturbed, results.record.len());
+        let _ = write!(
+            out,
+            "\nThe machine was busy: {disturbed} of {all} figures are of rounds in which threads waited for a processor.\n"
+        );
     }
     out.push('\n');
     out
@@ -256,7 +263,11 @@ fn goals(results: &Results) -> String {
     for (kind, threads) in MEMORY {
         let of = |name: &str| Some(results.memory.get(&(kind.name(), threads, name.to_owned()))?.0);
         let Some((own, peer, name)) = against(results, of) else { continue };
-        let title = format!("memory, {} recorded by {threads}: not above", kind.name());
+        let title = format!(
+            "memory, {} recorded by {threads} {}: not above",
+            kind.name(),
+            if threads == 1 { "thread" } else { "threads" }
+        );
         goal(&title, own <= peer, format!("{own:.1} B"), format!("{peer:.1} B ({name})"), times(peer, own));
     }
     for (at, what) in [(0, "recording"), (1, "new series")] {

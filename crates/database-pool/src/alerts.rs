@@ -133,11 +133,12 @@ fn queries_slow() -> Alert {
 
 fn query_errors_high() -> Alert {
     let errors = r#"db_query_errors_total{operation="insert",reason="connection"}"#;
+    let constraint = r#"db_query_errors_total{operation="insert",reason="constraint"}"#;
     let cancelled = r#"db_query_errors_total{operation="insert",reason="cancelled"}"#;
     let all = r#"db_query_duration_seconds_count{operation="insert",table="recordings"}"#;
     Alert::new(
         "DatabaseQueryErrorsHigh",
-        "sum by (job, reason) (rate(db_query_errors_total{reason!=\"cancelled\"}[5m])) \
+        "sum by (job, reason) (rate(db_query_errors_total{reason!~\"cancelled|constraint\"}[5m])) \
          / on (job) group_left sum by (job) (rate(db_query_duration_seconds_count[5m])) > $ratio",
     )
     .threshold("ratio", 0.05, "failed queries for each query that ran")
@@ -146,11 +147,12 @@ fn query_errors_high() -> Alert {
     .summary("Many database queries fail")
     .description("{{ $value | humanizePercentage }} of the queries of {{ $labels.job }} fail: {{ $labels.reason }}.")
     .runbook(
-        "Queries fail for one reason more often than a handful of odd requests can explain. Callers that gave up are not in it.",
-        &["The reason: `connection` is the network or the server, `constraint` and `syntax` are code, often a new release, `conflict` is contention."],
+        "Queries fail for one reason more often than a handful of odd requests can explain. Callers that gave up and broken constraints are not in it: both are often an ordinary answer.",
+        &["The reason: `connection` is the network or the server, `syntax` is code, often a new release, `conflict` is contention."],
         &["Roll back a release that began with it.", "For `connection`, follow the database's own alerts."],
     )
     .proof(Proof::fires("half of them", "20m", &[(errors, "0+30x25"), (all, "0+60x25")]).with_label("reason", "connection"))
     .proof(Proof::silent("none", "20m", &[(errors, "0x25"), (all, "0+60x25")]))
     .proof(Proof::silent("only callers that gave up", "20m", &[(cancelled, "0+30x25"), (all, "0+60x25")]))
+    .proof(Proof::silent("only titles that exist", "20m", &[(constraint, "0+30x25"), (all, "0+60x25")]))
 }

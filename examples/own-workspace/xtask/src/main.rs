@@ -1,0 +1,3 @@
+fn main() -> std::process::ExitCode {
+    bellwether_artifacts::cli::run::<teahouse::Observed>()
+}
