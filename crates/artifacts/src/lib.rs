@@ -59,6 +59,8 @@ mod dashboard;
 mod docs;
 mod domain;
 mod duration;
+#[cfg(test)]
+mod golden;
 mod grafana;
 mod lint;
 mod output;

@@ -195,12 +195,22 @@ impl Reading<'_> {
             let cells = self.pages.iter().filter_map(|page| word(page, self.cells + offset));
             *sum = cells.fold(0_u64, |sum, cell| sum.wrapping_add(cell.load(Relaxed)));
         }
+        self.same_owner().then_some(&*self.sums)
+    }
+
+    /// The sum of a counter's or gauge's cells over the stripes; none if the series has ended.
+    #[inline]
+    pub(crate) fn sum(&self) -> Option<u64> {
+        let cells = self.pages.iter().filter_map(|page| word(page, self.cells));
+        let sum = cells.fold(0_u64, |sum, cell| sum.wrapping_add(cell.load(Relaxed)));
+        self.same_owner().then_some(sum)
+    }
+
+    #[inline]
+    fn same_owner(&self) -> bool {
         // Pairs with the fence in `clear`: who has read a cleared cell finds another generation.
         fence(Acquire);
-        let same = self
-            .owner
-            .is_none_or(|(generation, before)| before != UNSET && generation.load(Relaxed) == before);
-        same.then_some(&*self.sums)
+        self.owner.is_none_or(|(generation, before)| before != UNSET && generation.load(Relaxed) == before)
     }
 }
 

@@ -145,8 +145,9 @@ impl<'a> Labels<'a> {
     }
 
     /// The labels of the series `index`; none if one of its values has ended.
+    #[inline]
     fn of(&mut self, index: usize, generation: u64) -> Option<&[u8]> {
-        let Some((last, head)) = self.pairs.split_last_mut() else {
+        let Some(last) = self.pairs.last() else {
             return Some(self.start.as_bytes());
         };
         if let Some((first, before)) = self.previous
@@ -157,6 +158,12 @@ impl<'a> Labels<'a> {
             self.line.extend_from_slice(pair.as_bytes());
             return Some(&self.line);
         }
+        self.anew(index, generation)
+    }
+
+    #[inline(never)]
+    fn anew(&mut self, index: usize, generation: u64) -> Option<&[u8]> {
+        let (last, head) = self.pairs.split_last_mut()?;
         self.previous = None;
         self.line.clear();
         self.line.extend_from_slice(self.start.as_bytes());
@@ -190,9 +197,8 @@ pub(crate) fn family(out: &mut Vec<u8>, family: &Family, global: &str, format: F
             let signed = family.metric.kind == Kind::Gauge;
             family.visit(|index, reading| {
                 let Some(series) = labels.of(index, reading.generation()) else { return };
-                let Some(sums) = reading.sums() else { return };
+                let Some(mut value) = reading.sum() else { return };
                 out.extend_from_slice(series);
-                let mut value = sums[0];
                 if signed && value.cast_signed() < 0 {
                     out.push(b'-');
                     value = value.cast_signed().unsigned_abs();
