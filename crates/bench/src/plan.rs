@@ -110,6 +110,12 @@ fn memory(paths: &Paths, results: &mut Results) -> std::io::Result<()> {
     Ok(())
 }
 
+/// Each round begins with another library: the first one after a change of program or case finds the
+/// caches cold.
+fn turns<T>(owners: &[T], round: usize) -> impl Iterator<Item = &T> {
+    owners.iter().cycle().skip(round % owners.len()).take(owners.len())
+}
+
 fn record(
     programs: &mut [Program],
     owners: &[(usize, String)],
@@ -121,7 +127,7 @@ fn record(
         eprintln!("recording: round {round} of {}", effort.rounds);
         for case in Case::ALL {
             for threads in [1, 2] {
-                for (at, name) in owners {
+                for (at, name) in turns(owners, round) {
                     let key = (case.name(), threads, name.clone());
                     // The first round tells how many operations fill a slice, and is not counted.
                     let iterations = times.get(&key).map_or(2_000, |(iterations, _)| *iterations);
@@ -159,7 +165,7 @@ fn render(
     for round in 0..effort.rounds {
         eprintln!("render: round {} of {}", round + 1, effort.rounds);
         for (kind, series) in RENDERED {
-            for (at, name) in owners {
+            for (at, name) in turns(owners, round) {
                 let command = format!("render {name} {} {series}", kind.name());
                 let Some(numbers) = programs[*at].ask(&command)? else { continue };
                 times.entry((kind.name(), series, name.clone())).or_default().push(numbers[0]);

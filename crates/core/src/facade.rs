@@ -165,17 +165,14 @@ impl<L: LabelSet> CounterFn for Native<L> {
 /// Raises a counter to a total that somebody else counts; a lower one changes nothing.
 pub(crate) fn raise<L: LabelSet>(family: &Family, labels: L, total: u64) {
     // What the other stripes hold stays: only the difference goes on top.
-    if let Some(cell) = family.only(labels).and_then(|cells| cells.cell()) {
-        let others = family.total(labels).wrapping_sub(cell.load(Ordering::Relaxed));
-        cell.fetch_max(total.saturating_sub(others), Ordering::Relaxed);
+    if let Some(cell) = family.first(labels) {
+        cell.fetch_max(total.saturating_sub(family.elsewhere(labels)), Ordering::Relaxed);
     }
 }
 
 impl<L: LabelSet> GaugeFn for Native<L> {
     fn increment(&self, value: f64) {
-        if let Some(cells) = self.family.only(self.labels) {
-            cells.add(0, self.raw(value).cast_unsigned());
-        }
+        self.family.shift(self.labels, self.raw(value));
     }
 
     fn decrement(&self, value: f64) {
@@ -183,9 +180,7 @@ impl<L: LabelSet> GaugeFn for Native<L> {
     }
 
     fn set(&self, value: f64) {
-        if let Some(cell) = self.family.only(self.labels).and_then(|cells| cells.cell()) {
-            cell.store(self.raw(value).cast_unsigned(), Ordering::Relaxed);
-        }
+        self.family.set(self.labels, self.raw(value));
     }
 }
 

@@ -276,10 +276,26 @@ impl Family {
         self.cells_in(labels, MINE.get())
     }
 
-    /// The one cell of a gauge, which is not striped: it can be set.
+    /// The cell of these labels in the first stripe, the one that is set.
     #[inline]
-    pub(crate) fn only<L: LabelSet>(&self, labels: L) -> Option<Cells<'_>> {
-        self.cells_in(labels, 0)
+    pub(crate) fn first<L: LabelSet>(&self, labels: L) -> Option<&AtomicU64> {
+        self.cells_in(labels, 0)?.cell()
+    }
+
+    /// What the other stripes hold of a series.
+    pub(crate) fn elsewhere<L: LabelSet>(&self, labels: L) -> u64 {
+        let layout = Layout { stride: self.stride, page_bits: self.page_bits };
+        (1..STRIPES)
+            .filter_map(|stripe| self.known(labels, stripe, layout)?.cell())
+            .fold(0, |sum, cell| sum.wrapping_add(cell.load(Relaxed)))
+    }
+
+    /// Sets a gauge: the first stripe makes up for what the others hold.
+    #[inline]
+    pub(crate) fn set<L: LabelSet>(&self, labels: L, value: i64) {
+        if let Some(cell) = self.first(labels) {
+            cell.store(value.cast_unsigned().wrapping_sub(self.elsewhere(labels)), Relaxed);
+        }
     }
 
     fn cells_in<L: LabelSet>(&self, labels: L, stripe: usize) -> Option<Cells<'_>> {
@@ -293,10 +309,10 @@ impl Family {
         self.add_in(labels, MINE.get(), n);
     }
 
-    /// Adds to a gauge.
+    /// Adds to a gauge: a stripe can be negative when another makes up for it.
     #[inline]
     pub(crate) fn shift<L: LabelSet>(&self, labels: L, n: i64) {
-        self.add_in(labels, 0, n.cast_unsigned());
+        self.add_in(labels, MINE.get(), n.cast_unsigned());
     }
 
     #[inline(always)]
@@ -438,14 +454,6 @@ impl Family {
         let bucket = self.bounds.iter().take_while(|bound| raw > **bound).count();
         cells.add(bucket, 1);
         cells.add(self.bounds.len() + 1, raw);
-    }
-
-    /// Adds up a counter's cell over the stripes.
-    pub(crate) fn total<L: LabelSet>(&self, labels: L) -> u64 {
-        (0..STRIPES)
-            .filter(|stripe| self.stripes[*stripe].get().is_some() || self.flat[*stripe].get().is_some())
-            .filter_map(|stripe| self.cells_in(labels, stripe)?.cell().map(|cell| cell.load(Relaxed)))
-            .fold(0, u64::wrapping_add)
     }
 
     /// Visits the series in use, in the order of their indices. Takes no lock: recordings go on

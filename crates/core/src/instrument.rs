@@ -3,7 +3,6 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bellwether_catalog::{Kind, Metric, Unit};
@@ -124,7 +123,7 @@ macro_rules! instrument {
             /// Series of closed labels are shown from the start without it.
             pub fn preregister(&self, labels: L) {
                 match &self.backend {
-                    Backend::Native(family) => drop(family.only(labels)),
+                    Backend::Native(family) => drop(family.first(labels)),
                     Backend::Facade(family) => drop(family.handle(labels)),
                     Backend::Off => {}
                 }
@@ -232,9 +231,7 @@ impl<L: LabelSet, U: Measure> Gauge<L, U> {
     pub fn set(&self, labels: L, value: U::Value) {
         match &self.backend {
             Backend::Native(family) => {
-                if let Some(cell) = family.only(labels).and_then(|cells| cells.cell()) {
-                    cell.store(U::signed(value).cast_unsigned(), Ordering::Relaxed);
-                }
+                family.set(labels, U::signed(value));
             }
             Backend::Facade(family) => family.set(labels, U::signed(value)),
             Backend::Off => {}

@@ -262,3 +262,21 @@ fn late_recordings_do_not_reach_the_next_owner() {
         });
     }
 }
+
+#[test]
+fn a_gauge_is_what_was_set_and_what_was_added_since() {
+    let (telemetry, (work,)) = Telemetry::isolated::<(Work,)>(bellwether_core::Config::default()).unwrap();
+    let shift = |by: i64| {
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| (0..1_000).for_each(|_| work.at_hand.shift((), by)));
+            }
+        });
+    };
+    shift(3);
+    assert!(telemetry.render().contains("\nwork_at_hand 24000\n"));
+    work.at_hand.set((), 5);
+    assert!(telemetry.render().contains("\nwork_at_hand 5\n"));
+    shift(-1);
+    assert!(telemetry.render().contains("\nwork_at_hand -7995\n"));
+}
