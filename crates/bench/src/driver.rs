@@ -302,10 +302,16 @@ impl Bench {
     fn memory(&self, library: Library, kind: Kind, count: usize, threads: usize) -> Option<Vec<f64>> {
         let (before, _) = (self.probe)()?;
         let series = (library.series)(kind)?;
-        for _ in 0..threads {
-            std::thread::scope(|scope| scope.spawn(|| fill(&*series, 0..count)).join())
-                .unwrap_or_else(|_| panic!("{}: recording panicked", library.name));
-        }
+        // All of them live until the last one is done: a thread that ends leaves its cells to the next.
+        let done = std::sync::Barrier::new(threads);
+        std::thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(|| {
+                    fill(&*series, 0..count);
+                    done.wait();
+                });
+            }
+        });
         let (after, _) = (self.probe)()?;
         check_series(&*series, kind, count, threads);
         series.render();

@@ -1,27 +1,26 @@
 //! The native storage of one metric: a table of integer cells, indexed by the labels' integers.
 //!
 //! What the layout is for:
-//! - Recording is a table look-up and one atomic addition per cell: no lock, no hash, no allocation.
-//! - Every thread adds into one of a few *stripes*, so that threads rarely meet on a cache line; the
-//!   scrape adds the stripes up. A stripe's memory exists once a thread has used it.
+//! - Recording is a table look-up and one addition per cell: no lock, no hash, no allocation.
+//! - Every thread adds into one of a few *stripes* (see [`stripe`]), so that threads rarely meet on a
+//!   cache line; the scrape adds the stripes up. A stripe's memory exists once a thread has used it.
 //! - With open labels the table is paged. A page's first line holds a mask of the series in use:
 //!   only those are exported, and a series' first use is what counts against the limits.
 //! - Each open block carries the generation of its label values. One comparison on the recording
 //!   path catches everything unusual (first use, overflow, an ended value) and leaves for `cold`.
 
-use std::cell::Cell;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicU64, AtomicUsize, fence};
+use std::sync::atomic::{AtomicU64, fence};
 use std::sync::{Arc, OnceLock, Weak};
 
 use bellwether_catalog::{Kind, Metric};
 use parking_lot::Mutex;
 
+use crate::budget::Budget;
 use crate::intern::{Evict, Interner};
 use crate::label::{LabelSet, LabelSpec, ValueSpec, closed_size, open_size};
+use crate::stripe::{self, STRIPES};
 
-/// Stripes per family. Four keep the threads of a small service apart and bound the memory.
-const STRIPES: usize = 4;
 /// Whether one of the labels is open.
 const fn is_open(labels: &[LabelSpec]) -> bool {
     let mut at = 0;
@@ -71,49 +70,6 @@ type Stripe = OnceLock<Box<[Page]>>;
 /// Words before the cells of an open page: the mask, on a line of its own.
 const HEADER: usize = 8;
 
-thread_local! {
-    /// The thread's stripe, or one that no family has: `cold` then chooses.
-    static MINE: Cell<usize> = const { Cell::new(STRIPES) };
-}
-
-#[cold]
-fn choose_stripe() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    let stripe = NEXT.fetch_add(1, Relaxed) % STRIPES;
-    MINE.set(stripe);
-    stripe
-}
-
-/// The series that exist and may exist, over all families of a registry.
-#[derive(Debug)]
-pub(crate) struct Budget {
-    pub(crate) limit: u64,
-    used: AtomicU64,
-}
-
-impl Budget {
-    pub(crate) fn new(limit: u64) -> Self {
-        Self { limit, used: AtomicU64::new(0) }
-    }
-
-    pub(crate) fn used(&self) -> u64 {
-        self.used.load(Relaxed)
-    }
-
-    fn take(&self, series: u64, within_limit: bool) -> bool {
-        self.used
-            .try_update(Relaxed, Relaxed, |used| {
-                let used = used.saturating_add(series);
-                (!within_limit || used <= self.limit).then_some(used)
-            })
-            .is_ok()
-    }
-
-    fn give(&self, series: u64) {
-        let _ = self.used.try_update(Relaxed, Relaxed, |used| Some(used.saturating_sub(series)));
-    }
-}
-
 pub(crate) struct Family {
     /// As declared, with the service's prefix in its name.
     pub(crate) metric: Metric,
@@ -153,6 +109,7 @@ impl Radix {
 
 /// Where a recording goes.
 pub(crate) struct Cells<'a> {
+    stripe: usize,
     page: &'a [Line],
     at: usize,
 }
@@ -161,7 +118,7 @@ impl<'a> Cells<'a> {
     #[inline(always)]
     pub(crate) fn add(&self, offset: usize, n: u64) {
         if let Some(cell) = word(self.page, self.at + offset) {
-            cell.fetch_add(n, Relaxed);
+            stripe::add(self.stripe, cell, n);
         }
     }
 
@@ -273,7 +230,7 @@ impl Family {
     /// The cell of these labels, of a counter, in the calling thread's stripe.
     #[inline]
     pub(crate) fn cells<L: LabelSet>(&self, labels: L) -> Option<Cells<'_>> {
-        self.cells_in(labels, MINE.get())
+        self.cells_in(labels, stripe::mine())
     }
 
     /// The cell of these labels in the first stripe, the one that is set.
@@ -306,13 +263,13 @@ impl Family {
     /// Adds to a counter.
     #[inline]
     pub(crate) fn add<L: LabelSet>(&self, labels: L, n: u64) {
-        self.add_in(labels, MINE.get(), n);
+        self.add_in(labels, stripe::mine(), n);
     }
 
     /// Adds to a gauge: a stripe can be negative when another makes up for it.
     #[inline]
     pub(crate) fn shift<L: LabelSet>(&self, labels: L, n: i64) {
-        self.add_in(labels, MINE.get(), n.cast_unsigned());
+        self.add_in(labels, stripe::mine(), n.cast_unsigned());
     }
 
     #[inline(always)]
@@ -340,7 +297,7 @@ impl Family {
         let index = labels.index();
         if !const { is_open(L::LABELS) } {
             let page = self.flat.get(stripe)?.get()?;
-            return Some(Cells { page, at: index * stride });
+            return Some(Cells { stripe, page, at: index * stride });
         }
         let pages = self.stripes.get(stripe)?.get()?;
         if self.generations.get(labels.block())?.load(Acquire) != labels.generation() {
@@ -348,18 +305,21 @@ impl Family {
         }
         let slot = index & ((1 << page_bits) - 1);
         let page = pages.get(index >> page_bits)?.get()?;
-        (page.first()?.0[0].load(Relaxed) >> slot & 1 == 1)
-            .then_some(Cells { page, at: HEADER + slot * stride })
+        (page.first()?.0[0].load(Relaxed) >> slot & 1 == 1).then_some(Cells {
+            stripe,
+            page,
+            at: HEADER + slot * stride,
+        })
     }
 
     /// First use of a series in this stripe, a value that has ended, or one over a limit.
     #[cold]
     #[inline(never)]
     fn cold<L: LabelSet>(&self, labels: L, stripe: usize) -> Option<Cells<'_>> {
-        let stripe = if stripe < STRIPES { stripe } else { choose_stripe() };
+        let stripe = if stripe < STRIPES { stripe } else { stripe::choose() };
         if !self.open {
             let page = self.flat[stripe].get_or_init(|| lines(self.stride * self.closed));
-            return Some(Cells { page, at: labels.index() * self.stride });
+            return Some(Cells { stripe, page, at: labels.index() * self.stride });
         }
         let mut labels = labels;
         let mut ended = false;
@@ -389,7 +349,7 @@ impl Family {
         let page = self.page(self.stripe(stripe), at)?;
         let mask = &page.first()?.0[0];
         let generation = self.generations.get(block)?;
-        let cells = Cells { page, at: HEADER + slot * self.stride };
+        let cells = Cells { stripe, page, at: HEADER + slot * self.stride };
         // `other` comes here at every overflow: known already, it needs no lock.
         if generation.load(Acquire) == labels.generation() && mask.load(Relaxed) >> slot & 1 == 1 {
             return Some(cells);
@@ -432,7 +392,7 @@ impl Family {
     /// Adds one observation to a histogram.
     #[inline]
     pub(crate) fn observe<L: LabelSet>(&self, labels: L, raw: u64) {
-        let stripe = MINE.get();
+        let stripe = stripe::mine();
         let layout = Layout { stride: self.bounds.len() + 2, page_bits: HISTOGRAM_PAGE_BITS };
         match self.known(labels, stripe, layout) {
             Some(cells) => self.observe_in(&cells, raw),

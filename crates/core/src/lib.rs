@@ -66,6 +66,7 @@
 // The derives write paths from the root of this crate.
 extern crate self as bellwether_core;
 
+mod budget;
 mod config;
 mod declare;
 mod facade;
@@ -80,6 +81,7 @@ mod registrar;
 mod render;
 mod scrape;
 mod self_metrics;
+mod stripe;
 mod telemetry;
 mod uncatalogued;
 

@@ -9,8 +9,9 @@ use bellwether_catalog::{Catalog, Metric};
 use papaya::HashSet;
 use parking_lot::{Mutex, RwLock};
 
+use crate::budget::Budget;
 use crate::facade::Foreign;
-use crate::family::{Budget, Family};
+use crate::family::Family;
 use crate::label::LabelSet;
 
 /// The families of one service.

@@ -1,5 +1,6 @@
 //! Bellwether.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bellwether_core::{
@@ -202,6 +203,8 @@ fn target(case: Case) -> Option<Box<dyn Target>> {
 
 struct Large<R> {
     telemetry: Telemetry,
+    /// Used again for each scrape, as the other libraries' are where their interface allows it.
+    buffer: Mutex<Vec<u8>>,
     items: Vec<String>,
     record: R,
 }
@@ -214,7 +217,10 @@ impl<R: Fn(ItemLabels) + Send + Sync> Series for Large<R> {
     }
 
     fn render(&self) -> usize {
-        self.telemetry.render_as(Format::Text).len()
+        let mut buffer = self.buffer.lock().unwrap_or_else(PoisonError::into_inner);
+        buffer.clear();
+        self.telemetry.render_into(Format::Text, &mut buffer);
+        buffer.len()
     }
 
     fn text(&self) -> String {
@@ -228,11 +234,21 @@ fn series(kind: Kind) -> Option<Box<dyn Series>> {
     Some(match kind {
         Kind::Counters => {
             let (telemetry, (Counters { counter },)) = isolated();
-            Box::new(Large { telemetry, items, record: move |labels| counter.add(labels, STEP) })
+            Box::new(Large {
+                buffer: Mutex::default(),
+                telemetry,
+                items,
+                record: move |labels| counter.add(labels, STEP),
+            })
         }
         Kind::Histograms => {
             let (telemetry, (Histograms { histogram },)) = isolated();
-            Box::new(Large { telemetry, items, record: move |labels| histogram.observe(labels, OBSERVED) })
+            Box::new(Large {
+                buffer: Mutex::default(),
+                telemetry,
+                items,
+                record: move |labels| histogram.observe(labels, OBSERVED),
+            })
         }
     })
 }

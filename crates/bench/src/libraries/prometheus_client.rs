@@ -1,5 +1,7 @@
 //! The `prometheus-client` crate.
 
+use std::sync::{Mutex, PoisonError};
+
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -57,8 +59,12 @@ fn histograms<L: Clone + std::hash::Hash + Eq>() -> Histograms<L> {
 
 fn encode(registry: &Registry) -> String {
     let mut text = String::new();
-    text::encode(&mut text, registry).unwrap_or_else(|error| panic!("a String takes everything: {error}"));
+    encode_into(&mut text, registry);
     text
+}
+
+fn encode_into(text: &mut String, registry: &Registry) {
+    text::encode(text, registry).unwrap_or_else(|error| panic!("a String takes everything: {error}"));
 }
 
 struct Recording<R> {
@@ -175,6 +181,8 @@ fn target(case: Case) -> Option<Box<dyn Target>> {
 
 struct Large<R> {
     registry: Registry,
+    /// Used again for each scrape.
+    buffer: Mutex<String>,
     items: Vec<String>,
     record: R,
 }
@@ -187,7 +195,10 @@ impl<R: Fn(&ItemLabels) + Send + Sync> Series for Large<R> {
     }
 
     fn render(&self) -> usize {
-        encode(&self.registry).len()
+        let mut buffer = self.buffer.lock().unwrap_or_else(PoisonError::into_inner);
+        buffer.clear();
+        encode_into(&mut buffer, &self.registry);
+        buffer.len()
     }
 
     fn text(&self) -> String {
@@ -204,14 +215,14 @@ fn series(kind: Kind) -> Option<Box<dyn Series>> {
             let record = move |labels: &ItemLabels| {
                 family.get_or_create(labels).inc_by(STEP);
             };
-            Box::new(Large { registry, items, record })
+            Box::new(Large { buffer: Mutex::default(), registry, items, record })
         }
         Kind::Histograms => {
             let family = histograms::<ItemLabels>();
             registry.register("bench_seconds", "Times taken", family.clone());
             let record =
                 move |labels: &ItemLabels| family.get_or_create(labels).observe(OBSERVED.as_secs_f64());
-            Box::new(Large { registry, items, record })
+            Box::new(Large { buffer: Mutex::default(), registry, items, record })
         }
     })
 }
