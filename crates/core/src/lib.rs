@@ -50,7 +50,7 @@
 //! # What is measured, and what it costs
 //! Every label value is a small integer: a variant of an enum, or a text interned up to a limit. So
 //! the most series that a service can have is a constant ([`Domains::MAX_SERIES`]), a flood of label
-//! values cannot grow memory, and recording is a table look-up and an atomic addition. See
+//! values cannot grow memory, and recording is a table look-up and an addition. See
 //! `docs/performance.md` for the figures.
 //!
 //! # Trade-offs
