@@ -19,7 +19,8 @@ struct Demo {
 fn demo(arguments: &[&str]) -> Demo {
     let port = free_port();
     let mut command = Command::new(env!("CARGO_BIN_EXE_bellwether-demo"));
-    let server = Server::start(command.args(["--port", &port.to_string(), "--traffic", "40"]).args(arguments));
+    let server =
+        Server::start(command.args(["--port", &port.to_string(), "--traffic", "40"]).args(arguments));
     let address = SocketAddr::from(([127, 0, 0, 1], port));
     wait_for("the demo's scrape", Duration::from_secs(30), || {
         http::get(address, "/metrics").ok().filter(|answer| answer.status == 200)
@@ -35,7 +36,8 @@ fn panels() -> Vec<(String, String)> {
         let dashboard: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
         for panel in dashboard["panels"].as_array().unwrap() {
             for target in panel["targets"].as_array().into_iter().flatten() {
-                let name = format!("{} / {}", path.file_name().unwrap().display(), panel["title"].as_str().unwrap());
+                let name =
+                    format!("{} / {}", path.file_name().unwrap().display(), panel["title"].as_str().unwrap());
                 queries.push((name, target["expr"].as_str().unwrap().to_owned()));
             }
         }
@@ -60,7 +62,8 @@ fn firing(prometheus: &Prometheus) -> Vec<(String, String)> {
 #[test]
 fn load_scrape_dashboards_and_an_alert() {
     let (faulty, sound) = (demo(&["--fail-ratio", "0.5"]), demo(&[]));
-    let mut setup = Setup::new().interval("1s").scrape("faulty", faulty.address).scrape("sound", sound.address);
+    let mut setup =
+        Setup::new().interval("1s").scrape("faulty", faulty.address).scrape("sound", sound.address);
     for entry in std::fs::read_dir(workspace().join("alerts")).unwrap() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|ending| ending == "yaml") {
@@ -76,7 +79,9 @@ fn load_scrape_dashboards_and_an_alert() {
     let mut empty = panels();
     let start = Instant::now();
     while !empty.is_empty() && start.elapsed() < Duration::from_secs(90) {
-        empty.retain(|(_, expr)| prometheus.query(&as_grafana_asks(expr, "faulty")).as_array().is_none_or(Vec::is_empty));
+        empty.retain(|(_, expr)| {
+            prometheus.query(&as_grafana_asks(expr, "faulty")).as_array().is_none_or(Vec::is_empty)
+        });
         std::thread::sleep(Duration::from_millis(500));
     }
     assert!(empty.is_empty(), "panels without data: {empty:#?}");
@@ -86,7 +91,8 @@ fn load_scrape_dashboards_and_an_alert() {
         let fired = firing(&prometheus);
         fired.contains(&("HttpErrorRatioHigh".to_owned(), "faulty".to_owned())).then_some(())
     });
-    let of_the_sound_one: Vec<_> = firing(&prometheus).into_iter().filter(|(_, job)| job == "sound").collect();
+    let of_the_sound_one: Vec<_> =
+        firing(&prometheus).into_iter().filter(|(_, job)| job == "sound").collect();
     assert!(of_the_sound_one.is_empty(), "{of_the_sound_one:?}");
 
     // What the demo exposes is what Prometheus' own tools and clients read.
