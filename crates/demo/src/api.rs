@@ -144,11 +144,11 @@ async fn remove(state: Data<State>, id: Path<i64>) -> Result<impl Responder, Api
     Ok(HttpResponse::NoContent())
 }
 
-/// The video, in pieces over about a second: long enough for a client to lose its patience.
+/// The video, in pieces over a fifth of a second: long enough for a client to lose its patience.
 async fn video(state: Data<State>, id: Path<i64>) -> Result<impl Responder, ApiError> {
     state.store.get(*id).await?.ok_or(ApiError::NotFound)?;
     let pieces = stream::unfold(0_u32, async |piece| {
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(10)).await;
         (piece < 20).then(|| (Ok::<_, std::io::Error>(Bytes::from_static(&[0; 16 * 1024])), piece + 1))
     });
     Ok(HttpResponse::Ok().content_type("video/mp4").streaming(Box::pin(pieces)))

@@ -117,9 +117,10 @@ pub(super) fn run(source: &Source, options: &Demo) -> Result<(), Error> {
         match prometheus(source, options, folder.path())? {
             Some((mut prometheus, at)) => {
                 wait_for(at, "/-/ready", Duration::from_secs(60), &stop, &mut prometheus)?;
-                anstream::println!(
-                    "prometheus   http://127.0.0.1:{at}\nalerts       http://127.0.0.1:{at}/alerts"
-                );
+                // Debian's package has only the older of the two pages.
+                let page = if answers(at, "/alerts") { "/alerts" } else { "/classic/alerts" };
+                let url = format!("http://127.0.0.1:{at}");
+                anstream::println!("prometheus   {url}\nalerts       {url}{page}");
                 groups.insert(0, prometheus);
             }
             None => anstream::println!(
