@@ -103,6 +103,26 @@ impl Panel {
         self
     }
 
+    /// Adds the share of bad events among all, by these labels; 0 where nothing bad has happened yet,
+    /// because events that never happened have no series. Both are selectors of counters.
+    #[must_use]
+    pub fn share(self, bad: &str, total: &str, by: &str, legend: &str) -> Self {
+        let by = if by.is_empty() { String::new() } else { format!(" by ({by}) ") };
+        let rate = |of: &str| format!("sum{by}(rate({of}[$__rate_interval]))");
+        self.query(&format!("({} or 0 * {}) / {}", rate(bad), rate(total), rate(total)), legend)
+    }
+
+    /// Adds quantiles of a histogram's series with these matchers (`{pool="main"}`, or nothing), with
+    /// the legends `p50`, `p95`, …
+    #[must_use]
+    pub fn quantiles(self, histogram: &str, matchers: &str, quantiles: &[f64]) -> Self {
+        quantiles.iter().fold(self, |panel, quantile| {
+            let rate = format!("rate({histogram}_bucket{matchers}[$__rate_interval])");
+            let legend = format!("p{}", (quantile * 100.0).round());
+            panel.query(&format!("histogram_quantile({quantile}, sum by (le) ({rate}))"), &legend)
+        })
+    }
+
     /// A Grafana unit in place of the inferred one, where a more telling one exists (`reqps`).
     #[must_use]
     pub fn unit(mut self, unit: &'static str) -> Self {
@@ -235,13 +255,6 @@ fn panel_of(metric: &Metric) -> Panel {
             panel.query(&format!("sum{by} (rate({name}[$__rate_interval]))"), &legend).min(0.0)
         }
         MetricKind::Gauge => panel.query(&format!("sum{by} ({name})"), &legend),
-        MetricKind::Histogram => {
-            [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)].iter().fold(panel, |panel, (label, q)| {
-                panel.query(
-                    &format!("histogram_quantile({q}, sum by (le) (rate({name}_bucket[$__rate_interval])))"),
-                    label,
-                )
-            })
-        }
+        MetricKind::Histogram => panel.quantiles(name, "", &[0.5, 0.95, 0.99]),
     }
 }

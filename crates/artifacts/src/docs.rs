@@ -6,7 +6,6 @@ use bellwether_catalog::{Metric, Unit, Values};
 
 use crate::alert::{Alert, Severity};
 use crate::domain::Domain;
-use crate::duration;
 use crate::output::{Error, Output};
 use crate::source::Source;
 
@@ -136,7 +135,7 @@ fn alerts(source: &Source) -> Result<String, Error> {
             alert.name,
             alert.name,
             alert.severity.as_str(),
-            duration::format(alert.hold),
+            alert.hold,
             if thresholds.is_empty() { "none".to_owned() } else { thresholds.join("<br>") },
             alert.summary,
         );
@@ -178,7 +177,7 @@ fn runbook(source: &Source, name: &str, alerts: &[(&Domain, &Alert)]) -> Result<
         let _ = writeln!(
             page,
             "For {}, severity {}:\n\n```promql\n{}\n```\n",
-            duration::format(alert.hold),
+            alert.hold,
             alert.severity.as_str(),
             expr.pretty()
         );

@@ -20,7 +20,7 @@ impl Artifacts for SelfMetrics {
             ])
             .row("Scrape", [
                 Panel::timeseries("Scrape duration", "Time to write the answer, p95. It should be far below the scrape interval.")
-                    .query("histogram_quantile(0.95, sum by (le) (rate(bellwether_scrape_duration_seconds_bucket[$__rate_interval])))", "p95")
+                    .quantiles("bellwether_scrape_duration_seconds", "", &[0.95])
                     .min(0.0),
                 Panel::timeseries("Scrape size", "Bytes of the latest answer before compression, per instance.")
                     .query("bellwether_scrape_size_bytes", "{{instance}}")

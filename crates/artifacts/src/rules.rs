@@ -4,7 +4,6 @@ use bellwether_promql::Expression;
 
 use crate::alert::{Alert, Expectation, Proof, Recording};
 use crate::domain::Domain;
-use crate::duration;
 use crate::output::{Error, Output};
 use crate::source::Source;
 use crate::yaml::{Yaml, scalar};
@@ -77,7 +76,7 @@ fn alert(yaml: &mut Yaml, source: &Source, domain: &Domain, alert: &Alert) -> Re
     yaml.item(|yaml| {
         yaml.pair("alert", &alert.name);
         yaml.block("expr", &expr.pretty());
-        yaml.line(&format!("for: {}", duration::format(alert.hold)));
+        yaml.line(&format!("for: {}", alert.hold));
         let severity = ("severity".to_owned(), alert.severity.as_str().to_owned());
         labels(yaml, [severity].iter().chain(&alert.labels));
         yaml.line("annotations:").nested(|yaml| {

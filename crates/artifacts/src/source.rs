@@ -10,6 +10,7 @@ use bellwether_promql::{Expression, Rewrite};
 
 use crate::alert::{Alert, Expectation, Rules};
 use crate::domain::{Domain, Observed};
+use crate::duration;
 use crate::output::Error;
 use crate::settings::Settings;
 
@@ -117,6 +118,11 @@ impl Source {
                 |message: &str| Err(Error::Declaration { place: place.clone(), message: message.to_owned() });
             Expression::parse(&alert.resolved())
                 .map_err(|error| Error::Declaration { place: place.clone(), message: error.to_string() })?;
+            let times =
+                alert.proofs.iter().flat_map(|proof| [&proof.at, &proof.interval]).chain([&alert.hold]);
+            if let Some(bad) = times.into_iter().find(|time| duration::parse(time).is_none()) {
+                return wrong(&format!("{bad:?} is no duration: write 10m or 1h30m"));
+            }
             if !alert.proofs.iter().any(|proof| matches!(proof.expects, Expectation::Fires(_))) {
                 return wrong("it has no proof that it fires: add Proof::fires");
             }

@@ -25,9 +25,7 @@ pub(crate) fn dashboard() -> Dashboard {
         ])
         .row("Acquiring a connection", [
             Panel::timeseries("Wait for a connection", "How long callers wait. Milliseconds mean an idle connection; more means a new one or a full pool.")
-                .query("histogram_quantile(0.5, sum by (le) (rate(db_pool_acquire_duration_seconds_bucket{pool=~\"$pool\"}[$__rate_interval])))", "p50")
-                .query("histogram_quantile(0.95, sum by (le) (rate(db_pool_acquire_duration_seconds_bucket{pool=~\"$pool\"}[$__rate_interval])))", "p95")
-                .query("histogram_quantile(0.99, sum by (le) (rate(db_pool_acquire_duration_seconds_bucket{pool=~\"$pool\"}[$__rate_interval])))", "p99")
+                .quantiles("db_pool_acquire_duration_seconds", "{pool=~\"$pool\"}", &[0.5, 0.95, 0.99])
                 .min(0.0),
             Panel::timeseries("Waits by outcome", "Waits a second by how they ended. Timeouts are requests that failed without ever reaching the database.")
                 .query("sum by (pool, status) (rate(db_pool_acquire_duration_seconds_count{pool=~\"$pool\"}[$__rate_interval]))", "{{pool}} {{status}}")
@@ -45,9 +43,7 @@ pub(crate) fn dashboard() -> Dashboard {
                 .stacked()
                 .min(0.0),
             Panel::timeseries("Query time", "How long queries take, without the wait for a connection.")
-                .query("histogram_quantile(0.5, sum by (le) (rate(db_query_duration_seconds_bucket[$__rate_interval])))", "p50")
-                .query("histogram_quantile(0.95, sum by (le) (rate(db_query_duration_seconds_bucket[$__rate_interval])))", "p95")
-                .query("histogram_quantile(0.99, sum by (le) (rate(db_query_duration_seconds_bucket[$__rate_interval])))", "p99")
+                .quantiles("db_query_duration_seconds", "", &[0.5, 0.95, 0.99])
                 .alert("DatabaseQueriesSlow", "seconds")
                 .min(0.0)
                 .overview(),

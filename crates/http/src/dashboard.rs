@@ -10,14 +10,11 @@ pub(crate) fn http() -> Dashboard {
                 .unit("reqps")
                 .overview(),
             Panel::stat("Errors", "Share of requests answered with 5xx. Red is where the alert stands.")
-                .query(
-                    "(sum(rate(http_requests_total{status=~\"5..\"}[$__rate_interval])) or 0 * sum(rate(http_requests_total[$__rate_interval]))) / sum(rate(http_requests_total[$__rate_interval]))",
-                    "5xx",
-                )
+                .share("http_requests_total{status=~\"5..\"}", "http_requests_total", "", "5xx")
                 .alert("HttpErrorRatioHigh", "ratio")
                 .overview(),
             Panel::stat("p95", "95 % of requests take less than this, to the end of the body.")
-                .query("histogram_quantile(0.95, sum by (le) (rate(http_request_duration_seconds_bucket[$__rate_interval])))", "p95")
+                .quantiles("http_request_duration_seconds", "", &[0.95])
                 .alert("HttpLatencyHigh", "seconds")
                 .overview(),
             Panel::stat("In flight", "Requests that are being answered now.")
@@ -37,18 +34,13 @@ pub(crate) fn http() -> Dashboard {
                 .stacked()
                 .min(0.0),
             Panel::timeseries("Errors by route", "Share of 5xx by route: which one fails.")
-                .query(
-                    "(sum by (route) (rate(http_requests_total{status=~\"5..\"}[$__rate_interval])) or 0 * sum by (route) (rate(http_requests_total[$__rate_interval]))) / sum by (route) (rate(http_requests_total[$__rate_interval]))",
-                    "{{route}}",
-                )
+                .share("http_requests_total{status=~\"5..\"}", "http_requests_total", "route", "{{route}}")
                 .alert("HttpErrorRatioHigh", "ratio")
                 .min(0.0),
         ])
         .row("Duration", [
             Panel::timeseries("Quantiles", "How long requests take. p99 far above p95 is a small group of slow requests: look which route.")
-                .query("histogram_quantile(0.5, sum by (le) (rate(http_request_duration_seconds_bucket[$__rate_interval])))", "p50")
-                .query("histogram_quantile(0.95, sum by (le) (rate(http_request_duration_seconds_bucket[$__rate_interval])))", "p95")
-                .query("histogram_quantile(0.99, sum by (le) (rate(http_request_duration_seconds_bucket[$__rate_interval])))", "p99")
+                .quantiles("http_request_duration_seconds", "", &[0.5, 0.95, 0.99])
                 .min(0.0),
             Panel::timeseries("p95 by route", "The slow routes.")
                 .query("histogram_quantile(0.95, sum by (le, route) (rate(http_request_duration_seconds_bucket[$__rate_interval])))", "{{route}}")
@@ -76,12 +68,10 @@ pub(crate) fn http() -> Dashboard {
         ])
         .row("Sizes", [
             Panel::timeseries("Answer size", "Size of answers' bodies.")
-                .query("histogram_quantile(0.5, sum by (le) (rate(http_response_size_bytes_bucket[$__rate_interval])))", "p50")
-                .query("histogram_quantile(0.95, sum by (le) (rate(http_response_size_bytes_bucket[$__rate_interval])))", "p95")
+                .quantiles("http_response_size_bytes", "", &[0.5, 0.95])
                 .min(0.0),
             Panel::timeseries("Request size", "Size of requests' bodies, where they announce it.")
-                .query("histogram_quantile(0.5, sum by (le) (rate(http_request_size_bytes_bucket[$__rate_interval])))", "p50")
-                .query("histogram_quantile(0.95, sum by (le) (rate(http_request_size_bytes_bucket[$__rate_interval])))", "p95")
+                .quantiles("http_request_size_bytes", "", &[0.5, 0.95])
                 .min(0.0),
             Panel::timeseries("Traffic", "Bytes a second of bodies out and in.")
                 .query("sum(rate(http_response_size_bytes_sum[$__rate_interval]))", "out")
@@ -100,10 +90,7 @@ pub(crate) fn tenants() -> Dashboard {
                 .stacked()
                 .min(0.0),
             Panel::timeseries("Errors by tenant", "Share of 5xx. One tenant alone points at its data, all of them at the service.")
-                .query(
-                    "(sum by (tenant) (rate(http_tenant_requests_total{status_class=\"5xx\",tenant=~\"$tenant\"}[$__rate_interval])) or 0 * sum by (tenant) (rate(http_tenant_requests_total{tenant=~\"$tenant\"}[$__rate_interval]))) / sum by (tenant) (rate(http_tenant_requests_total{tenant=~\"$tenant\"}[$__rate_interval]))",
-                    "{{tenant}}",
-                )
+                .share("http_tenant_requests_total{status_class=\"5xx\",tenant=~\"$tenant\"}", "http_tenant_requests_total{tenant=~\"$tenant\"}", "tenant", "{{tenant}}")
                 .min(0.0),
             Panel::timeseries("p95 by tenant", "How long a tenant's requests take.")
                 .query(
