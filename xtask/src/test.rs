@@ -76,6 +76,7 @@ pub(crate) fn run(options: &Test) -> Result<(), Error> {
         steps.push((format!("own workspace {}", command[0]), step));
     }
     let start = Instant::now();
+    steps.extend(oldest_toolchain(&root)?);
     let chosen = |name: &str| options.only.as_deref().is_none_or(|word| name.contains(word));
     for (name, step) in steps.iter().filter(|(name, _)| chosen(name)) {
         step.run(name)?;
@@ -88,8 +89,34 @@ pub(crate) fn run(options: &Test) -> Result<(), Error> {
     Ok(())
 }
 
+/// A check with the oldest toolchain that is promised, unless this is the one that runs everything.
+fn oldest_toolchain(root: &Path) -> Result<Option<(String, Step)>, Error> {
+    const OLDEST: &str = env!("CARGO_PKG_RUST_VERSION");
+    let version =
+        Command::new("rustc").arg("--version").output().map(|output| output.stdout).unwrap_or_default();
+    let version = String::from_utf8_lossy(&version).into_owned();
+    if version.starts_with(&format!("rustc {OLDEST}")) {
+        anstream::println!("== {} is the oldest toolchain that is promised", version.trim());
+        return Ok(None);
+    }
+    let rustup =
+        Command::new("rustup").args(["toolchain", "install", OLDEST, "--profile", "minimal"]).status();
+    if !rustup.is_ok_and(|status| status.success()) {
+        let install = format!(
+            "`rustup toolchain install {OLDEST}`; the oldest toolchain that is promised is tested too"
+        );
+        return Err(Error::Missing { tool: format!("Rust {OLDEST}"), install });
+    }
+    let mut step = Step::cargo(root, &["check", "--workspace", "--all-features"]);
+    step.program = "rustup";
+    step.arguments.splice(0..0, ["run", OLDEST, "cargo"].map(str::to_owned));
+    step.environment.push(("CARGO_TARGET_DIR", root.join("target/oldest").display().to_string()));
+    Ok(Some((format!("Rust {OLDEST}"), step)))
+}
+
 /// One command.
 struct Step {
+    program: &'static str,
     folder: PathBuf,
     arguments: Vec<String>,
     environment: Vec<(&'static str, String)>,
@@ -98,12 +125,12 @@ struct Step {
 impl Step {
     fn cargo(folder: &Path, arguments: &[&str]) -> Self {
         let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
-        Self { folder: folder.to_owned(), arguments, environment: Vec::new() }
+        Self { program: "cargo", folder: folder.to_owned(), arguments, environment: Vec::new() }
     }
 
     fn run(&self, name: &str) -> Result<(), Error> {
         anstream::println!("== {name}");
-        let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        let mut command = Command::new(self.program);
         // What cargo set for this program is not meant for the ones that it starts.
         command.env_remove("CARGO_MANIFEST_DIR").env_remove("CARGO_PKG_NAME");
         let status = command
@@ -111,12 +138,13 @@ impl Step {
             .current_dir(&self.folder)
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .status()
-            .map_err(|source| Error::File { path: "cargo".into(), source })?;
+            .map_err(|source| Error::File { path: self.program.into(), source })?;
         if status.success() {
             return Ok(());
         }
         Err(Error::Failed(format!(
-            "{name}: `cargo {}` in {} failed",
+            "{name}: `{} {}` in {} failed",
+            self.program,
             self.arguments.join(" "),
             self.folder.display()
         )))
