@@ -136,7 +136,7 @@ impl Checker<'_> {
             MatchOp::NotEqual | MatchOp::NotRe(_) => "is never other than",
         };
         let message = format!("{} of {} {wanted} {:?}", label.name, metric.name, matcher.value);
-        let reason = format!("it is one of {}", values.join(", "));
+        let reason = format!("it is one of {}", some_of(values));
         let fix = nearest_value(&matcher.value, values);
         self.report(Code::UnknownValue, &matcher.value, 0, message, reason, fix);
     }
@@ -284,16 +284,27 @@ fn labels_of(metric: &Metric) -> String {
     format!("its labels are {}", names.join(", "))
 }
 
+/// The likeliest of the words; of several, the first.
 fn closest(word: &str, words: impl Iterator<Item = String>) -> Option<String> {
-    words
-        .map(|candidate| (strsim::jaro_winkler(word, &candidate), candidate))
-        .filter(|(likeness, _)| *likeness > 0.8)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, candidate)| candidate)
+    let mut best = (0.8, None);
+    for candidate in words {
+        let likeness = strsim::jaro_winkler(word, &candidate);
+        if likeness > best.0 {
+            best = (likeness, Some(candidate));
+        }
+    }
+    best.1
 }
 
 fn nearest(word: &str, words: impl Iterator<Item = String>) -> Option<String> {
     closest(word, words).map(|candidate| format!("did you mean {candidate}?"))
+}
+
+/// A list that still fits a line.
+fn some_of(values: &[String]) -> String {
+    const SHOWN: usize = 12;
+    let more = if values.len() > SHOWN { ", …" } else { "" };
+    format!("{}{more}", values[..values.len().min(SHOWN)].join(", "))
 }
 
 fn nearest_value(word: &str, values: &[String]) -> String {

@@ -66,6 +66,12 @@ fn what_is_wrong_is_found_at_its_place() {
 }
 
 #[test]
+fn the_first_of_equally_near_values_is_offered() {
+    let findings = check(&Expression::parse("http_requests_total{status=\"50O\"}").unwrap(), &catalog());
+    assert_eq!(findings[0].fix, "did you mean \"500\"?");
+}
+
+#[test]
 fn what_is_sound_is_left_alone() {
     for expr in [
         "up == 0",
