@@ -183,11 +183,9 @@ impl Source {
         expression: &str,
         matchers: &[(String, String, String)],
     ) -> Result<Expression, Error> {
-        let parsed = Expression::parse(expression).map_err(|error| Error::Declaration {
-            place: "an expression".to_owned(),
-            message: error.to_string(),
-        })?;
         let rewrite = Rewrite { catalog: Some(&self.declared), prefix: &self.settings.prefix, matchers };
-        Ok(rewrite.apply(&parsed))
+        Expression::parse(expression).and_then(|parsed| rewrite.apply(&parsed)).map_err(|error| {
+            Error::Declaration { place: "an expression".to_owned(), message: error.to_string() }
+        })
     }
 }

@@ -5,10 +5,12 @@ use std::sync::LazyLock;
 use promql_parser::parser::{self, Expr};
 use regex::Regex;
 
+use crate::position::tokens;
+
 /// Grafana's variables for durations, each with a duration that nobody writes by hand and that
 /// stands for it in the tree.
 const DURATIONS: [(&str, &str); 3] =
-    [("$__rate_interval", "7919s"), ("$__interval", "7927s"), ("$__range", "7933s")];
+    [("$__rate_interval", "7919s919ms"), ("$__interval", "7927s927ms"), ("$__range", "7933s933ms")];
 
 /// Deeper nesting is refused rather than risked: the parser and every walk recurse.
 const MAX_DEPTH: usize = 200;
@@ -41,7 +43,7 @@ impl Expression {
             let message = format!("it is nested more than {MAX_DEPTH} deep");
             return Err(ParseError { source_text: source.to_owned(), message });
         }
-        let tree = parser::parse(&stand_ins(source))
+        let tree = parser::parse(&prepared(source))
             .map_err(|message| ParseError { source_text: source.to_owned(), message })?;
         Ok(Self { source: source.to_owned(), tree })
     }
@@ -58,16 +60,18 @@ impl Expression {
         &self.tree
     }
 
-    pub(crate) fn from_tree(tree: Expr) -> Self {
-        let mut expression = Self { source: String::new(), tree };
-        expression.source = expression.to_string();
-        expression
+    /// The expression of a tree.
+    pub(crate) fn from_tree(tree: &Expr) -> Result<Self, ParseError> {
+        let read = Self::parse(&variables(&tree.to_string()))?;
+        // Both ways of printing must read back.
+        Self::parse(&read.pretty())?;
+        Ok(read)
     }
 
     /// The expression over several lines where it is long.
     #[must_use]
     pub fn pretty(&self) -> String {
-        variables(&self.tree.prettify()).into_owned()
+        variables(&self.tree.prettify())
     }
 }
 
@@ -77,25 +81,36 @@ impl fmt::Display for Expression {
     }
 }
 
-/// Puts a duration in the place of each variable.
-fn stand_ins(source: &str) -> Cow<'_, str> {
+/// The text as the parser takes it: durations for Grafana's variables, and strings in backticks,
+/// which it reads as if they had escapes, in double quotes.
+fn prepared(source: &str) -> String {
     static VARIABLE: LazyLock<Option<Regex>> = LazyLock::new(|| {
         Regex::new(r"\$(__rate_interval|__interval|__range)\b|\$\{(__rate_interval|__interval|__range)\}")
             .ok()
     });
-    let Some(variable) = &*VARIABLE else { return Cow::Borrowed(source) };
-    variable.replace_all(source, |found: &regex::Captures<'_>| {
+    let duration = |found: &regex::Captures<'_>| {
         let name = found.get(1).or(found.get(2)).map_or("", |name| name.as_str());
         DURATIONS
             .iter()
             .find(|(variable, _)| variable[1..] == *name)
             .map_or("", |(_, duration)| duration)
             .to_owned()
-    })
+    };
+    segments(
+        source,
+        |code| VARIABLE.as_ref().map_or(Cow::Borrowed(code), |variable| variable.replace_all(code, duration)),
+        |string| match string.strip_prefix('`').and_then(|rest| rest.strip_suffix('`')) {
+            Some(raw) => {
+                let escaped = raw.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+                Cow::Owned(format!("\"{escaped}\""))
+            }
+            None => Cow::Borrowed(string),
+        },
+    )
 }
 
-/// Puts the variables back. The parser prints durations in its own way (`2h11m59s`).
-fn variables(printed: &str) -> Cow<'_, str> {
+/// Puts the variables back. The parser prints durations in its own way (`2h11m59s919ms`).
+fn variables(printed: &str) -> String {
     static PRINTED: LazyLock<Vec<(String, &str)>> = LazyLock::new(|| {
         let print = |duration: &str| {
             let selector =
@@ -104,13 +119,27 @@ fn variables(printed: &str) -> Cow<'_, str> {
         };
         DURATIONS.iter().map(|(variable, duration)| (print(duration), *variable)).collect()
     });
-    let mut text = Cow::Borrowed(printed);
-    for (duration, variable) in PRINTED.iter() {
-        if text.contains(duration.as_str()) {
-            text = Cow::Owned(text.replace(duration.as_str(), variable));
-        }
+    let restored = |code: &str| {
+        PRINTED.iter().fold(code.to_owned(), |code, (duration, variable)| code.replace(duration, variable))
+    };
+    segments(printed, |code| Cow::Owned(restored(code)), Cow::Borrowed)
+}
+
+/// Rewrites what stands outside and what stands inside of strings.
+fn segments<'a>(
+    text: &'a str,
+    outside: impl Fn(&'a str) -> Cow<'a, str>,
+    string: impl Fn(&'a str) -> Cow<'a, str>,
+) -> String {
+    let mut rewritten = String::with_capacity(text.len());
+    let mut after = 0;
+    for (range, _) in tokens(text).into_iter().filter(|(_, is_string)| *is_string) {
+        rewritten.push_str(&outside(text.get(after..range.start).unwrap_or_default()));
+        rewritten.push_str(&string(text.get(range.clone()).unwrap_or_default()));
+        after = range.end;
     }
-    text
+    rewritten.push_str(&outside(text.get(after..).unwrap_or_default()));
+    rewritten
 }
 
 /// An expression that cannot be read.
@@ -122,6 +151,13 @@ pub struct ParseError {
 }
 
 impl ParseError {
+    /// The parser's printer loses some rare forms (`ignoring ()`, a negative `@`): an expression that
+    /// would not read back as it was is refused, never changed.
+    pub(crate) fn lost(source: &str) -> Self {
+        let message = "it cannot be printed again as it is meant: write it in another way".to_owned();
+        Self { source_text: source.to_owned(), message }
+    }
+
     /// What the parser says, without the expression.
     #[must_use]
     pub fn message(&self) -> &str {
@@ -144,6 +180,19 @@ mod tests {
         }
         let braces = Expression::parse("rate(a_total[${__rate_interval}])").unwrap();
         assert_eq!(braces.to_string(), "rate(a_total[$__rate_interval])");
+    }
+
+    #[test]
+    fn strings_are_left_alone() {
+        for text in [
+            r#"rate(a_total{x="$__interval"}[5m])"#,
+            r#"g{x="2h11m59s919ms"}"#,
+            r#"g{x="a $__range b # c"} - max_over_time(g[$__range])"#,
+        ] {
+            assert_eq!(Expression::parse(text).unwrap().to_string(), text);
+        }
+        let raw = Expression::parse(r#"a_total{x=~`a\.b"c`}"#).unwrap();
+        assert_eq!(raw.to_string(), r#"a_total{x=~"a\\.b\"c"}"#);
     }
 
     #[test]

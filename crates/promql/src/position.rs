@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 /// The words of an expression (names, keywords, numbers) and its strings, in order.
-fn tokens(text: &str) -> Vec<(Range<usize>, bool)> {
+pub(crate) fn tokens(text: &str) -> Vec<(Range<usize>, bool)> {
     let bytes = text.as_bytes();
     let mut tokens = Vec::new();
     let mut at = 0;

@@ -5,7 +5,7 @@ use promql_parser::label::{METRIC_NAME, MatchOp, Matcher};
 use promql_parser::parser::{Expr, VectorSelector};
 use regex::Regex;
 
-use crate::expression::Expression;
+use crate::expression::{Expression, ParseError};
 
 /// What is added to every selector of an expression.
 #[derive(Clone, Debug, Default)]
@@ -20,11 +20,20 @@ pub struct Rewrite<'a> {
 
 impl Rewrite<'_> {
     /// The expression with all its selectors rewritten.
-    #[must_use]
-    pub fn apply(&self, expression: &Expression) -> Expression {
+    ///
+    /// # Errors
+    /// If the result cannot be written down as it is meant.
+    pub fn apply(&self, expression: &Expression) -> Result<Expression, ParseError> {
         let mut tree = expression.tree().clone();
         each_selector(&mut tree, &mut |selector| self.selector(selector));
-        Expression::from_tree(tree)
+        let rewritten = Expression::from_tree(&tree)?;
+        let mut read = rewritten.tree().clone();
+        for tree in [&mut tree, &mut read] {
+            each_selector(tree, &mut |selector| {
+                selector.matchers.matchers.sort_by_cached_key(Matcher::to_string)
+            });
+        }
+        if read == tree { Ok(rewritten) } else { Err(ParseError::lost(expression.source())) }
     }
 
     fn selector(&self, selector: &mut VectorSelector) {
@@ -50,8 +59,8 @@ impl Rewrite<'_> {
 }
 
 fn operator(op: &str, value: &str) -> Option<MatchOp> {
-    // The regex is never run: `$job` is Grafana's to fill in.
-    let never = || Regex::new(&regex::escape(value)).ok();
+    // As the parser makes it. It is never run: `$job` is Grafana's to fill in.
+    let never = || Regex::new(&format!("^(?:{value})$")).ok();
     match op {
         "=" => Some(MatchOp::Equal),
         "!=" => Some(MatchOp::NotEqual),
@@ -131,7 +140,18 @@ mod tests {
                 r#"max_over_time(app_a_total{job=~"$job"}[1h:5m]) > bool (1 - 2)"#,
             ),
         ] {
-            assert_eq!(rewrite.apply(&Expression::parse(from).unwrap()).to_string(), to);
+            assert_eq!(rewrite.apply(&Expression::parse(from).unwrap()).unwrap().to_string(), to);
+        }
+    }
+
+    #[test]
+    fn what_would_change_its_meaning_is_refused() {
+        for text in ["a + ignoring () group_left b", "a @ -5"] {
+            assert!(Rewrite::default().apply(&Expression::parse(text).unwrap()).is_err(), "{text}");
+        }
+        for text in ["a > 1e-9", "a > 1e300", "- -a", "a @ 1700000000", "a[90m] > 0x1F", "a > +Inf"] {
+            let text = text.replace("a[90m]", "rate(a[90m])");
+            assert!(Rewrite::default().apply(&Expression::parse(&text).unwrap()).is_ok(), "{text}");
         }
     }
 }
