@@ -81,6 +81,14 @@ pub(crate) fn run(options: &Test) -> Result<(), Error> {
     for (name, step) in steps.iter().filter(|(name, _)| chosen(name)) {
         step.run(name)?;
     }
+    let names = || steps.iter().map(|(name, _)| name.as_str()).chain(["proofs"]);
+    if let Some(word) = options.only.as_deref().filter(|_| !names().any(&chosen)) {
+        let names: Vec<&str> = names().collect();
+        return Err(Error::Failed(format!(
+            "no step has {word:?} in its name; they are {}",
+            names.join(", ")
+        )));
+    }
     if chosen("proofs") {
         anstream::println!("== proofs");
         cli::prove::<bellwether_demo::Observed>()?;

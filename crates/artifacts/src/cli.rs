@@ -118,9 +118,10 @@ pub fn execute<D: Observed>(command: &Command) -> Result<(), Error> {
         Command::Rules(check) => emit(&source, &rules::write(&source)?, *check, "rules"),
         Command::Docs(check) => emit(&source, &docs::write(&source)?, *check, "docs"),
         Command::Generate(check) => {
-            emit(&source, &grafana::write(&source)?, *check, "dashboards")?;
-            emit(&source, &rules::write(&source)?, *check, "rules")?;
-            emit(&source, &docs::write(&source)?, *check, "docs")
+            let mut all = grafana::write(&source)?;
+            all.append(rules::write(&source)?);
+            all.append(docs::write(&source)?);
+            emit(&source, &all, *check, "generate")
         }
         Command::LintRules(options) => lint_rules(&source, options),
         Command::Cardinality => cardinality(&source),

@@ -94,18 +94,12 @@ fn metrics(source: &Source) -> String {
     for domain in source.domains.iter().filter(|domain| !domain.metrics.is_empty()) {
         let _ = writeln!(page, "\n## {}\n", domain.name);
         table_head(&mut page);
-        for metric in &domain.metrics {
-            if let Some(exposed) = source
-                .exposed
-                .get(&metric.name)
-                .or_else(|| source.exposed.get(&format!("{}{}", source.settings.prefix, metric.name)))
-            {
-                table_row(&mut page, exposed);
-            }
+        let exposed: Vec<&Metric> =
+            source.exposed.iter().filter(|metric| metric.domain == domain.name).collect();
+        for metric in &exposed {
+            table_row(&mut page, metric);
         }
-        let buckets: Vec<&Metric> =
-            domain.metrics.iter().filter(|metric| !metric.buckets.is_empty()).collect();
-        for metric in buckets {
+        for metric in exposed.iter().filter(|metric| !metric.buckets.is_empty()) {
             let bounds: Vec<String> = metric.buckets.iter().map(f64::to_string).collect();
             let _ = writeln!(page, "\nBuckets of `{}`: {}.", metric.name, bounds.join(", "));
         }

@@ -8,6 +8,9 @@ use crate::dashboard::Dashboard;
 
 /// The dashboard and the rules of a metric set. The defaults are a dashboard made from the
 /// declarations, and no rules: `impl Artifacts for MyMetrics {}` is enough to begin with.
+#[diagnostic::on_unimplemented(
+    note = "an empty `impl bellwether_artifacts::Artifacts for {Self} {{}}` is enough to begin with"
+)]
 pub trait Artifacts: MetricSet {
     /// What to show.
     #[must_use]

@@ -79,6 +79,12 @@ impl Output {
         self.files.insert(path.into(), text);
     }
 
+    /// Adds all files of another output.
+    pub(crate) fn append(&mut self, other: Self) {
+        self.files.extend(other.files);
+        self.owned.extend(other.owned);
+    }
+
     /// Files of a folder with this ending that are not generated any more are stale.
     pub(crate) fn own(&mut self, folder: impl Into<PathBuf>, ending: &'static str) {
         self.owned.push((folder.into(), ending));

@@ -188,7 +188,7 @@ impl Slo {
             .severity(severity)
             .label("slo", slo)
             .label("window", long)
-            .summary(&format!("{} is using up its error budget", self.what()))
+            .summary(&format!("The objective {slo} is using up its error budget"))
             .description(&format!(
                 "{{{{ $labels.job }}}} promises {target} % over 30 days; over the last {long} \
                  {{{{ $value | humanizePercentage }}}} of events were bad: at this rate the budget lasts {days} days."
@@ -219,13 +219,6 @@ impl Slo {
         let idle: Vec<(&str, &str)> =
             evidence.good.iter().map(|(series, _)| (series.as_str(), values.as_str())).collect();
         alert.proof(Proof::silent("no traffic", at, &idle))
-    }
-
-    fn what(&self) -> &str {
-        match self.objective {
-            Objective::Availability { .. } => "The availability",
-            Objective::Latency { .. } => "The latency",
-        }
     }
 }
 

@@ -384,12 +384,19 @@ impl Source {
 }
 
 /// A setting that cannot be read.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{variable}{shown} cannot be used: it takes {accepts}")]
 pub struct ConfigError {
     variable: String,
     shown: String,
     accepts: String,
+}
+
+impl fmt::Debug for ConfigError {
+    /// As [`Display`](fmt::Display): it is what `main` prints of an error that it returns.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl ConfigError {

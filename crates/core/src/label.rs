@@ -8,6 +8,9 @@ use crate::intern::{Interned, Interner};
 ///
 /// `#[derive(LabelValue)]` writes this. On an enum without fields the values are closed; on a
 /// tuple struct over [`Interned`] with `#[label(open, limit = N)]` they are open.
+#[diagnostic::on_unimplemented(
+    note = "derive `LabelValue` on an enum, or on `struct Name(Interned)` with `#[label(open, limit = N)]`"
+)]
 pub trait LabelValue: Copy + Send + Sync + 'static {
     /// What the values are.
     const VALUES: ValueSpec;

@@ -242,7 +242,7 @@ impl fmt::Debug for Telemetry {
 }
 
 /// Why metrics could not be put in place.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum InstallError {
     /// A setting cannot be read.
@@ -273,4 +273,11 @@ pub enum InstallError {
         /// What the system said.
         source: std::io::Error,
     },
+}
+
+impl fmt::Debug for InstallError {
+    /// As [`Display`](fmt::Display): it is what `main` prints of an error that it returns.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }

@@ -81,8 +81,17 @@ impl Checker<'_> {
             return;
         }
         let Some((metric, part)) = self.inference.catalog.resolve(name) else {
-            let names = self.inference.catalog.iter().flat_map(Metric::series_names).map(|(name, _)| name);
-            let fix = nearest(name, names).unwrap_or_else(|| "declare it, or correct the name".to_owned());
+            let names: Vec<String> =
+                self.inference.catalog.iter().flat_map(Metric::series_names).map(|(name, _)| name).collect();
+            // The name without its prefix is the likeliest slip of all.
+            let prefixed =
+                names.iter().find(|known| known.strip_suffix(name).is_some_and(|rest| rest.ends_with('_')));
+            let fix = match prefixed {
+                Some(known) => format!("did you mean {known}?"),
+                None => nearest(name, names.into_iter()).unwrap_or_else(|| {
+                    "declare it or correct the name; if another exporter has it, pass --unknown-metrics allow".to_owned()
+                }),
+            };
             let message = format!("no metric is called {name}");
             self.report(
                 Code::UnknownMetric,

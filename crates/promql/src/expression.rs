@@ -15,6 +15,20 @@ const DURATIONS: [(&str, &str); 3] =
 /// Deeper nesting is refused rather than risked: the parser and every walk recurse.
 const MAX_DEPTH: usize = 200;
 
+/// So is a chain of more operators, which nests as deep.
+const MAX_OPERATORS: usize = 600;
+
+/// How many operators there may be, outside of strings: a few too many rather than too few.
+fn operators(source: &str) -> usize {
+    let code = segments(source, Cow::Borrowed, |_| Cow::Borrowed(" "));
+    let signs = code.matches(['-', '+', '*', '/', '%', '^', '<', '>', '=', '!', '[']).count();
+    let words = code.split(|c: char| !c.is_ascii_alphanumeric());
+    signs
+        + words
+            .filter(|word| matches!(word.to_ascii_lowercase().as_str(), "and" | "or" | "unless" | "atan2"))
+            .count()
+}
+
 /// A parsed expression.
 ///
 /// Grafana's `$__rate_interval`, `$__interval` and `$__range` are understood as durations;
@@ -39,8 +53,10 @@ impl Expression {
             }
             Some(*depth)
         });
-        if depth.max().unwrap_or(0) > MAX_DEPTH || source.matches(['-', '+']).count() > 10_000 {
-            let message = format!("it is nested more than {MAX_DEPTH} deep");
+        if depth.max().unwrap_or(0) > MAX_DEPTH || operators(source) > MAX_OPERATORS {
+            let message = format!(
+                "it is nested more than {MAX_DEPTH} deep, or has more than {MAX_OPERATORS} operators"
+            );
             return Err(ParseError { source_text: source.to_owned(), message });
         }
         let tree = parser::parse(&prepared(source))
@@ -197,6 +213,15 @@ mod tests {
 
     #[test]
     fn bad_input_is_an_error() {
+        let chain = |operator: &str| format!("a{}", format!("{operator}a").repeat(20_000));
+        for text in [chain("+"), chain(" or "), chain("*"), chain("^"), "-".repeat(20_000) + "a"] {
+            assert!(Expression::parse(&text).unwrap_err().message().contains("operators"));
+        }
+        // What is allowed fits the small stack of a test's thread.
+        let long = Expression::parse(&format!("a{}", " or a".repeat(MAX_OPERATORS))).unwrap();
+        assert!(!long.pretty().is_empty());
+        let catalog = bellwether_catalog::Catalog::default();
+        assert_eq!(crate::check(&long, &catalog).len(), MAX_OPERATORS + 1);
         for text in ["", "rate(", "a{b=~\"(\"}", &"(".repeat(10_000), "sum by (", "\0"] {
             assert!(Expression::parse(text).is_err(), "{}", &text[..text.len().min(20)]);
         }

@@ -108,6 +108,7 @@ pub(super) fn run(source: &Source, options: &Demo) -> Result<(), Error> {
     let mut service =
         Group::start("the service", Command::new(program).args(words).current_dir(&source.root))?;
     wait_for(options.port, "/metrics", START, &stop, &mut service)?;
+    expected_names(source, options.port)?;
     let url = format!("http://127.0.0.1:{port}");
     anstream::println!("service      {url}\nmetrics      {url}/metrics");
 
@@ -185,17 +186,37 @@ fn wait_for(
     Ok(())
 }
 
+/// Rules over names that the service does not expose would be silent for ever.
+fn expected_names(source: &Source, port: u16) -> Result<(), Error> {
+    let text = get(port, "/metrics").unwrap_or_default();
+    let types: Vec<&str> =
+        text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+    let missing = source.exposed.iter().find(|metric| !types.contains(&metric.name.as_str()));
+    let Some(missing) = missing else { return Ok(()) };
+    let message = format!(
+        "the service does not expose {}, which the rules are about: its prefix ({:?} in {}) must be the same as the \
+         variable <SERVICE>_METRICS_PREFIX or the setting in its code, and it must install the same domains",
+        missing.name,
+        source.settings.prefix.trim_end_matches('_'),
+        crate::Settings::FILE,
+    );
+    Err(Error::Failed(message))
+}
+
 /// Whether a GET is answered with 200.
 fn answers(port: u16, path: &str) -> bool {
-    let ask = || -> std::io::Result<bool> {
-        let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-        stream.set_read_timeout(Some(Duration::from_secs(2)))?;
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
-        let mut start = [0; 12];
-        stream.read_exact(&mut start)?;
-        Ok(start.ends_with(b" 200"))
-    };
-    ask().unwrap_or(false)
+    get(port, path).is_ok_and(|answer| answer.lines().next().is_some_and(|status| status.contains(" 200")))
+}
+
+/// The answer to a GET, head and body.
+fn get(port: u16, path: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
+    let mut answer = Vec::new();
+    // Far more than any scrape of a demo.
+    stream.take(64 << 20).read_to_end(&mut answer)?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
 /// Starts Prometheus with the generated rules, if it is installed.
