@@ -67,7 +67,7 @@ pub(crate) fn run(
 fn findings(source: &Source, expr: &str, allow_unknown: bool) -> Vec<Finding> {
     match Expression::parse(expr) {
         Ok(expression) => {
-            let mut findings = check(&expression, &source.exposed);
+            let mut findings = check(&expression, &source.exposed, &source.target_labels());
             // Where a name is unknown, what follows from it is not the user's mistake.
             let unknown = findings.iter().any(|finding| finding.code == Code::UnknownMetric);
             findings.retain(|finding| match finding.code {
@@ -75,6 +75,13 @@ fn findings(source: &Source, expr: &str, allow_unknown: bool) -> Vec<Finding> {
                 _ => !unknown || metric_names(&expression).len() > 1,
             });
             findings
+        }
+        // Grafana's variables can be anything, and Rust's regexes are not quite Prometheus': what only
+        // they make unreadable is not judged.
+        Err(error)
+            if expr.contains('$') || expr.contains("[[") || error.message().contains("illegal regex") =>
+        {
+            Vec::new()
         }
         Err(error) => vec![Finding {
             code: Code::Syntax,
@@ -93,7 +100,8 @@ fn allowed(source: &Source, path: &Path, code: Code) -> bool {
 fn own_files(source: &Source) -> Result<Vec<PathBuf>, Error> {
     let folders = &source.settings.output;
     let alerts = source.root.join(&folders.alerts);
-    expand(&[alerts.clone(), alerts.join("kubernetes"), source.root.join(&folders.dashboards)])
+    let all = [alerts.clone(), alerts.join("kubernetes"), source.root.join(&folders.dashboards)];
+    expand(&all.into_iter().filter(|folder| folder.is_dir()).collect::<Vec<_>>())
 }
 
 /// Files as named, and of folders the rule files and dashboards in them.
@@ -134,6 +142,7 @@ fn read(path: &Path) -> Result<String, Error> {
 /// All expressions of a file: of rule groups, of a `PrometheusRule`, or of a dashboard. JSON is
 /// YAML, so that one reader gives positions in both.
 fn expressions(path: &Path, text: &str) -> Result<Vec<Located>, Error> {
+    let text = &merge_surrogates(text);
     let documents = MarkedYaml::load_from_str(text).map_err(|error| {
         Error::Failed(format!(
             "{}:{}:{}: neither YAML nor JSON: {}",
@@ -152,6 +161,36 @@ fn expressions(path: &Path, text: &str) -> Result<Vec<Located>, Error> {
     Ok(found)
 }
 
+/// JSON writes what is beyond 16 bits as two escapes, which YAML does not know: something else of the
+/// same length stands for them, so that positions stay.
+fn merge_surrogates(text: &str) -> String {
+    let mut merged = text.to_owned();
+    let mut from = 0;
+    while let Some(at) = merged.get(from..).and_then(|rest| rest.find("\\ud")).map(|at| from + at) {
+        let pair = merged.get(at..at + 12).filter(|pair| {
+            pair.is_ascii()
+                && matches!(pair.as_bytes()[3], b'8' | b'9' | b'a' | b'b')
+                && pair[6..].starts_with("\\ud")
+        });
+        if pair.is_some() {
+            merged.replace_range(at..at + 12, "????????????");
+        }
+        from = at + 3;
+    }
+    merged
+}
+
+/// Whether this panel or query asks something else than Prometheus.
+fn is_foreign(node: &MarkedYaml<'_>) -> bool {
+    let YamlData::Mapping(map) = &node.data else { return false };
+    let datasource = map.iter().find(
+        |(name, _)| matches!(&name.data, YamlData::Value(Scalar::String(name)) if name == "datasource"),
+    );
+    datasource
+        .and_then(|(_, datasource)| text_of(datasource, "type"))
+        .is_some_and(|kind| kind != "prometheus")
+}
+
 fn text_of<'a>(node: &'a MarkedYaml<'_>, key: &str) -> Option<&'a str> {
     let YamlData::Mapping(map) = &node.data else { return None };
     let value = map
@@ -164,6 +203,9 @@ fn text_of<'a>(node: &'a MarkedYaml<'_>, key: &str) -> Option<&'a str> {
 }
 
 fn walk(node: &MarkedYaml<'_>, owner: &str, offsets: &[usize], found: &mut Vec<Located>) {
+    if is_foreign(node) {
+        return;
+    }
     match &node.data {
         YamlData::Mapping(map) => {
             let named = [("alert", "alert"), ("record", "record"), ("title", "panel")];

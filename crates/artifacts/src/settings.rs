@@ -14,6 +14,7 @@ use crate::slo::Slo;
 /// title = "StreamVault"              # before the titles of the dashboards
 /// prefix = "streamvault"             # the same as STREAMVAULT_METRICS_PREFIX
 /// selector = ["job", "instance"]     # labels that dashboards can choose by
+/// target_labels = ["team"]           # labels that your scrape adds beside the usual ones
 /// series_budget = 20000              # `cardinality` fails above it
 /// runbook_base_url = "https://example.org/runbooks"
 ///
@@ -52,6 +53,7 @@ pub struct Settings {
     pub(crate) title: String,
     pub(crate) prefix: String,
     pub(crate) selector: Vec<String>,
+    pub(crate) target_labels: Vec<String>,
     pub(crate) series_budget: u64,
     pub(crate) runbook_base_url: String,
     pub(crate) output: Folders,
@@ -70,6 +72,7 @@ impl Default for Settings {
             title: String::new(),
             prefix: String::new(),
             selector: vec!["job".to_owned(), "instance".to_owned()],
+            target_labels: Vec::new(),
             series_budget: 100_000,
             runbook_base_url: String::new(),
             output: Folders::default(),
@@ -207,6 +210,18 @@ impl Settings {
                 settings.rules.scrape_interval
             ));
         }
+        let labels =
+            settings.selector.iter().chain(&settings.target_labels).chain(settings.rules.matchers.keys());
+        if let Some(label) = labels.into_iter().find(|label| !bellwether_catalog::is_metric_name(label)) {
+            return Err(format!("{label:?} is no label name: letters, digits and _"));
+        }
+        let mut values = settings
+            .thresholds
+            .iter()
+            .flat_map(|(alert, values)| values.iter().map(move |value| (alert, value)));
+        if let Some((alert, (name, value))) = values.find(|(_, (_, value))| !value.is_finite()) {
+            return Err(format!("[thresholds.{alert}] {name} = {value} must be a finite number"));
+        }
         for allow in &settings.allow {
             if allow.reason.trim().is_empty() {
                 return Err(format!("[[allow]] {}: say why it is wanted, with reason = \"…\"", allow.code));
@@ -241,6 +256,8 @@ mod tests {
             ("[[allow]]\ncode = \"BW202\"\nin = \"x\"\nreason = \" \"", "reason"),
             ("[[allow]]\ncode = \"BW999\"\nin = \"x\"\nreason = \"y\"", "BW999"),
             ("series_budget = -1", "series_budget"),
+            ("selector = [\"bad name\"]", "bad name"),
+            ("[thresholds.X]\ny = nan", "finite"),
         ] {
             let error = Settings::parse(text).unwrap_err();
             assert!(error.contains(part), "{error}");

@@ -153,6 +153,12 @@ impl Source {
         Ok(())
     }
 
+    /// Labels of targets that the settings name, beside the usual ones.
+    pub(crate) fn target_labels(&self) -> Vec<&str> {
+        let Settings { selector, target_labels, rules, .. } = &self.settings;
+        selector.iter().chain(target_labels).chain(rules.matchers.keys()).map(String::as_str).collect()
+    }
+
     /// All alerts with their domains.
     pub(crate) fn alerts(&self) -> impl Iterator<Item = (&Domain, &Alert)> {
         self.domains.iter().flat_map(|domain| domain.rules.alerts.iter().map(move |alert| (domain, alert)))

@@ -155,7 +155,29 @@ impl Reading<'_> {
         self.same_owner().then_some(&*self.sums)
     }
 
-    /// The sum of a counter's or gauge's cells over the stripes; none if the series has ended.
+    /// The value of a gauge. A guard can begin in one stripe and end in another: the stripes are read
+    /// until they were the same twice, so that no end is seen without its beginning.
+    pub(crate) fn level(&self) -> Option<u64> {
+        const ATTEMPTS: usize = 1_000;
+        let read = || {
+            let mut cells = [0_u64; STRIPES];
+            for (cell, page) in cells.iter_mut().zip(self.pages) {
+                *cell = word(page, self.cells).map_or(0, |word| word.load(Acquire));
+            }
+            cells
+        };
+        let mut before = read();
+        for _ in 0..ATTEMPTS {
+            let now = read();
+            if now == before {
+                break;
+            }
+            before = now;
+        }
+        self.same_owner().then(|| before.iter().fold(0_u64, |sum, cell| sum.wrapping_add(*cell)))
+    }
+
+    /// The sum of a counter's cells over the stripes; none if the series has ended.
     #[inline]
     pub(crate) fn sum(&self) -> Option<u64> {
         let cells = self.pages.iter().filter_map(|page| word(page, self.cells));

@@ -197,7 +197,8 @@ pub(crate) fn family(out: &mut Vec<u8>, family: &Family, global: &str, format: F
             let signed = family.metric.kind == Kind::Gauge;
             family.visit(|index, reading| {
                 let Some(series) = labels.of(index, reading.generation()) else { return };
-                let Some(mut value) = reading.sum() else { return };
+                let value = if signed { reading.level() } else { reading.sum() };
+                let Some(mut value) = value else { return };
                 out.extend_from_slice(series);
                 if signed && value.cast_signed() < 0 {
                     out.push(b'-');

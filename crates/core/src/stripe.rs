@@ -57,13 +57,14 @@ pub(crate) fn choose() -> usize {
     stripe
 }
 
-/// Adds to a cell of a stripe.
+/// Adds to a cell of a stripe. Whoever sees the sum has seen what came before it: a gauge is read
+/// over several stripes.
 #[inline(always)]
 pub(crate) fn add(stripe: usize, cell: &AtomicU64, n: u64) {
     if stripe >= SHARED {
-        cell.store(cell.load(Relaxed).wrapping_add(n), Relaxed);
+        cell.store(cell.load(Relaxed).wrapping_add(n), Release);
     } else {
-        cell.fetch_add(n, Relaxed);
+        cell.fetch_add(n, Release);
     }
 }
 

@@ -280,3 +280,25 @@ fn a_gauge_is_what_was_set_and_what_was_added_since() {
     shift(-1);
     assert!(telemetry.render().contains("\nwork_at_hand -7995\n"));
 }
+
+#[test]
+fn guards_that_end_in_another_thread_are_never_seen_without_their_beginning() {
+    let (telemetry, (work,)) = Telemetry::isolated::<(Work,)>(bellwether_core::Config::default()).unwrap();
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let (sender, receiver) = std::sync::mpsc::sync_channel(64);
+        let (work, done) = (&work, &done);
+        scope.spawn(move || {
+            for _ in 0..200_000 {
+                sender.send(work.at_hand.track(())).unwrap();
+            }
+            done.store(true, Ordering::Relaxed);
+        });
+        scope.spawn(move || receiver.into_iter().for_each(drop));
+        while !done.load(Ordering::Relaxed) {
+            let at_hand = value(&telemetry.render(), "work_at_hand");
+            assert!((0.0..=66.0).contains(&at_hand), "{at_hand}");
+        }
+    });
+    assert_eq!(value(&telemetry.render(), "work_at_hand"), 0.0);
+}

@@ -12,8 +12,34 @@ use crate::infer::{Inference, Quantity, Shape, is_comparison};
 use crate::position::locate;
 use crate::rewrite::selector_name;
 
-/// Labels that a scrape adds to every series.
-const TARGET: [&str; 2] = ["job", "instance"];
+/// Labels that targets usually have: given by the scrape, by Kubernetes, or by global labels. Others
+/// are named by the caller.
+const TARGET: [&str; 17] = [
+    "job",
+    "instance",
+    "cluster",
+    "container",
+    "endpoint",
+    "env",
+    "environment",
+    "host",
+    "namespace",
+    "node",
+    "pod",
+    "prometheus",
+    "region",
+    "replica",
+    "service",
+    "stage",
+    "zone",
+];
+
+fn is_target(name: &str, target: &[&str]) -> bool {
+    name.starts_with("__")
+        || name.starts_with("exported_")
+        || TARGET.contains(&name)
+        || target.contains(&name)
+}
 
 /// Series that Prometheus makes itself.
 const SYNTHETIC: [&str; 2] = ["ALERTS", "ALERTS_FOR_STATE"];
@@ -21,10 +47,11 @@ const SYNTHETIC: [&str; 2] = ["ALERTS", "ALERTS_FOR_STATE"];
 /// Checks an expression against a catalog.
 ///
 /// Names of recording rules (with a colon), Prometheus' own series (`up`, `ALERTS`, `scrape_*`)
-/// and selectors without a plain name are not judged, nor is anything built on them.
+/// and selectors without a plain name are not judged, nor is anything built on them. `target` are
+/// labels that targets have beside the usual ones (`job`, `instance`, `namespace`, …).
 #[must_use]
-pub fn check(expression: &Expression, catalog: &Catalog) -> Vec<Finding> {
-    let inference = Inference { catalog, target: &TARGET };
+pub fn check(expression: &Expression, catalog: &Catalog, target: &[&str]) -> Vec<Finding> {
+    let inference = Inference { catalog, target };
     let mut checker =
         Checker { text: expression.source(), inference, seen: BTreeMap::new(), findings: Vec::new() };
     checker.walk(expression.tree());
@@ -116,7 +143,10 @@ impl Checker<'_> {
 
     fn matcher(&mut self, metric: &Metric, part: Part, matcher: &Matcher) {
         let name = matcher.name.as_str();
-        if name == METRIC_NAME || TARGET.contains(&name) || (name == "le" && part == Part::Bucket) {
+        if name == METRIC_NAME
+            || is_target(name, self.inference.target)
+            || (name == "le" && part == Part::Bucket)
+        {
             return;
         }
         let Some(label) = metric.label(name) else {
@@ -137,7 +167,9 @@ impl Checker<'_> {
     fn value(&mut self, metric: &Metric, label: &Label, matcher: &Matcher) {
         let Values::Closed(values) = &label.values else { return };
         // `$variables` of a dashboard can become anything.
-        if matcher.value.contains('$') || values.iter().any(|value| matcher.is_match(value)) {
+        // Nor is a pattern judged that Prometheus' regexes may read differently from ours.
+        let foreign = ["[[", "&&", "--", "~~", "\\Q"].iter().any(|part| matcher.value.contains(part));
+        if matcher.value.contains('$') || foreign || values.iter().any(|value| matcher.is_match(value)) {
             return;
         }
         let wanted = match matcher.op {
@@ -155,7 +187,7 @@ impl Checker<'_> {
         let Some(LabelModifier::Include(names)) = &aggregate.modifier else { return };
         let inner = self.inference.of(&aggregate.expr);
         for name in &names.labels {
-            if inner.labels.lacks(name) && !TARGET.contains(&name.as_str()) {
+            if inner.labels.lacks(name) && !is_target(name, self.inference.target) {
                 let known = inner.labels.known.keys().cloned();
                 let fix = nearest(name, known).unwrap_or_else(|| "remove it from the list".to_owned());
                 let have = inner.labels.known.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
@@ -172,7 +204,7 @@ impl Checker<'_> {
         for (side, other) in [(&binary.lhs, &binary.rhs), (&binary.rhs, &binary.lhs)] {
             let Some(limit) = number(other) else { continue };
             // "Has it ever happened" is a question one can ask.
-            if limit == 0.0 || self.inference.of(side).quantity != Quantity::Counter {
+            if limit == 0.0 || !is_total(side) || self.inference.of(side).quantity != Quantity::Counter {
                 continue;
             }
             let Some(name) = first_name(side) else { continue };
@@ -259,6 +291,16 @@ impl Checker<'_> {
     fn selected(&self, tree: &Expr) -> Option<&Metric> {
         let Expr::MatrixSelector(selector) = tree else { return None };
         self.inference.catalog.resolve(selector_name(&selector.vs)?).map(|(metric, _)| metric)
+    }
+}
+
+/// Series as they are, or an aggregation of them: anything else makes something new of a counter.
+fn is_total(tree: &Expr) -> bool {
+    match tree {
+        Expr::VectorSelector(_) => true,
+        Expr::Paren(paren) => is_total(&paren.expr),
+        Expr::Aggregate(aggregate) => is_total(&aggregate.expr),
+        _ => false,
     }
 }
 

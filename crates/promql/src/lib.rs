@@ -13,7 +13,7 @@
 //!     .labels([Label::closed("status", ["200", "500"])])]);
 //!
 //! let typo = Expression::parse(r#"rate(http_requests_total{status="50"}[5m])"#)?;
-//! let findings = check(&typo, &catalog);
+//! let findings = check(&typo, &catalog, &[]);
 //! assert_eq!(findings[0].code, Code::UnknownValue);
 //! assert_eq!(findings[0].fix, "did you mean \"500\"?");
 //! # Ok::<(), bellwether_promql::ParseError>(())

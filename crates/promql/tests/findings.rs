@@ -27,7 +27,10 @@ fn catalog() -> Catalog {
 }
 
 fn codes(expr: &str) -> Vec<Code> {
-    check(&Expression::parse(expr).unwrap(), &catalog()).into_iter().map(|finding| finding.code).collect()
+    check(&Expression::parse(expr).unwrap(), &catalog(), &[])
+        .into_iter()
+        .map(|finding| finding.code)
+        .collect()
 }
 
 #[test]
@@ -58,7 +61,7 @@ fn what_is_wrong_is_found_at_its_place() {
         ),
         ("sum by (path) (rate(http_requests_total[5m]))", UnknownLabel, "path"),
     ] {
-        let findings = check(&Expression::parse(expr).unwrap(), &catalog());
+        let findings = check(&Expression::parse(expr).unwrap(), &catalog(), &[]);
         assert_eq!(findings.len(), 1, "{expr}: {findings:#?}");
         assert_eq!((findings[0].code, &expr[findings[0].span.clone()]), (code, place), "{expr}");
         assert!(!findings[0].fix.is_empty() && !findings[0].reason.is_empty());
@@ -67,7 +70,7 @@ fn what_is_wrong_is_found_at_its_place() {
 
 #[test]
 fn the_first_of_equally_near_values_is_offered() {
-    let findings = check(&Expression::parse("http_requests_total{status=\"50O\"}").unwrap(), &catalog());
+    let findings = check(&Expression::parse("http_requests_total{status=\"50O\"}").unwrap(), &catalog(), &[]);
     assert_eq!(findings[0].fix, "did you mean \"500\"?");
 }
 
@@ -85,6 +88,14 @@ fn what_is_sound_is_left_alone() {
         "http_requests_total{status=~\"$status\"}",
         "http_requests_total{job=\"a\",instance=~\"b.*\"}",
         "absent(http_requests_total)",
+        "sum by (namespace, pod) (rate(http_requests_total{namespace=\"prod\"}[5m]))",
+        "count by (__name__, job) (http_requests_total)",
+        "http_requests_total - http_requests_total offset 5m > 10",
+        "max_over_time(http_requests_total[1h]) - min_over_time(http_requests_total[1h]) > 100",
+        "abs(http_requests_total - avg(http_requests_total)) > 5",
+        "clamp_max(http_requests_total, 1) == 1",
+        "http_requests_total{status=~`[45]\\d\\d`}",
+        "http_requests_total{method=~\"[A-Z&&G]+\"}",
         "http_requests_total unless http_requests_total offset 1h",
         "http_requests_total > 0",
         "count(http_requests_total) > 5",
@@ -147,7 +158,7 @@ proptest! {
     #[test]
     fn no_text_is_a_panic(text in "[a-z_{}()\\[\\]\"'`=~!<>+*/ $0-9.,:\\\\éß-]{0,60}") {
         if let Ok(expression) = Expression::parse(&text) {
-            let _ = (check(&expression, &catalog()), infer(&expression, &catalog(), &["job"]));
+            let _ = (check(&expression, &catalog(), &[]), infer(&expression, &catalog(), &["job"]));
             let _ = Rewrite::default().apply(&expression);
         }
     }

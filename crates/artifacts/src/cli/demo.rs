@@ -26,7 +26,7 @@ const START: Duration = Duration::from_secs(1800);
 #[derive(Clone, Debug, Args)]
 pub struct Demo {
     /// The port that the service listens on
-    #[arg(long, default_value_t = 8080)]
+    #[arg(long, default_value_t = 8080, value_parser = clap::value_parser!(u16).range(1..))]
     port: u16,
     /// The port that Prometheus listens on [default: 9090, or a free one]
     #[arg(long)]
@@ -133,7 +133,7 @@ pub(super) fn run(source: &Source, options: &Demo) -> Result<(), Error> {
         anstream::println!("{}", hint.replace("{url}", &url));
     }
     anstream::println!("Ctrl-C ends it.");
-    let end = options.duration.map(|duration| Instant::now() + duration);
+    let end = options.duration.and_then(|duration| Instant::now().checked_add(duration));
     loop {
         let left = end.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()));
         match stop.recv_timeout(left.min(Duration::from_millis(500))) {
