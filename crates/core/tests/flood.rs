@@ -10,7 +10,8 @@ use std::time::Duration;
 use bellwether_core::{
     Config, Counter, Histogram, Interned, LabelSet, LabelValue, MetricSet, OpenLabel, Seconds, Telemetry,
 };
-use support::{resident, series, value};
+use bellwether_testkit::resident;
+use support::{series, value};
 
 /// Memory is that of the process: one test at a time.
 static ALONE: Mutex<()> = Mutex::new(());

@@ -114,6 +114,18 @@ pub fn run(command: &mut Command, input: &[u8]) -> (bool, String) {
     (output.status.success(), String::from_utf8_lossy(&said).into_owned())
 }
 
+/// Memory of this process that is in RAM, in bytes.
+///
+/// # Panics
+/// Outside Linux.
+#[must_use]
+pub fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux tells it");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a line VmRSS");
+    let kibibytes = line.split_whitespace().next().and_then(|number| number.parse::<u64>().ok());
+    kibibytes.expect("a number") * 1024
+}
+
 /// The root of this workspace.
 ///
 /// # Panics

@@ -26,10 +26,3 @@ pub(crate) fn series<'a>(text: &'a str, start: &str) -> BTreeMap<&'a str, f64> {
     let lines = text.lines().filter(|line| line.starts_with(start));
     lines.filter_map(|line| line.rsplit_once(' ')).map(|(id, value)| (id, value.parse().unwrap())).collect()
 }
-
-/// Memory of this process that is in RAM, in bytes.
-pub(crate) fn resident() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.split_whitespace().next().unwrap().parse::<u64>().unwrap() * 1024
-}
